@@ -1,0 +1,1 @@
+"""The server: requests out, pieces of an answer in. httpx lives here."""

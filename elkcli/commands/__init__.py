@@ -1,0 +1,1 @@
+"""The command line: parse, assemble, run. Typer lives here."""

@@ -1,0 +1,1 @@
+"""The keyboard: reading lines and doing them. prompt_toolkit lives here."""

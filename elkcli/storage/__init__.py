@@ -1,0 +1,1 @@
+"""The disk: settings, credentials, history, media."""

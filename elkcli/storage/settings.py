@@ -1,0 +1,449 @@
+"""Settings: one frozen value, one field a key, from option, variable, profile, file and default, in that order.
+
+Everything else about a key (its variable, its validation, `config list`, the man page) is read off the fields here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from elkcli.environment import Environment
+from elkcli.errors import ConfigError, ElkError, UsageError
+
+DEMO = "demo"
+DEMO_URL = "demo://elkcli/v1"
+MAX_TOKENS = 1_073_741_823  # the relay refuses more than 2**31 / 2
+
+
+class BadValue(ValueError):
+    """A value that a setting does not take; the text says which it takes."""
+
+
+# Checks: each takes what a variable, an option or TOML gave, and returns the value or raises BadValue
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadValue("a string")
+    return value
+
+
+def _word(value: object) -> str:
+    text = _text(value).strip()
+    if not text or any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise BadValue("a word without control characters")
+    return text
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in {"true", "yes", "on", "1"}:
+            return True
+        if word in {"false", "no", "off", "0"}:
+            return False
+    raise BadValue("true or false")
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    said = f"a whole number from {low} to {high}"
+
+    def check(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise BadValue(said)
+        return value
+
+    return check
+
+
+def _number(low: float, high: float, said: str) -> Callable[[object], float]:
+    def check(value: object) -> float:
+        if isinstance(value, str):
+            try:
+                value = float(value)
+            except ValueError:
+                raise BadValue(said) from None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise BadValue(said)
+        if not math.isfinite(value) or not low <= value <= high:
+            raise BadValue(said)
+        return value
+
+    return check
+
+
+def _choice(*allowed: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        word = value.strip().lower() if isinstance(value, str) else value
+        if word not in allowed:
+            raise BadValue("one of " + ", ".join(allowed))
+        return str(word)
+
+    return check
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        if value.lstrip().startswith("["):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise BadValue("a string or a list of strings") from None
+        else:
+            value = [value]
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
+        raise BadValue("a string or a list of strings, none of them empty")
+    return tuple(value)
+
+
+def _headers(value: object) -> dict[str, str]:
+    if isinstance(value, str):
+        text = value.strip()
+        if text.startswith("{"):
+            try:
+                value = json.loads(text)
+            except ValueError:
+                raise BadValue("NAME: VALUE, or a table of names and values") from None
+        else:
+            value = dict([header(line) for line in text.splitlines() if line.strip()])
+    if not isinstance(value, Mapping) or not all(isinstance(item, str) for item in value.values()):
+        raise BadValue("a table of header names and string values")
+    return dict(header(f"{name}: {content}") for name, content in value.items())
+
+
+RESERVED_HEADERS = {
+    "authorization": "the token belongs in `elkcli config set token` or ELKCLI_TOKEN",
+    "x-api-key": "it changes the format of the server's reply",
+    "x-goog-api-key": "it changes the format of the server's reply",
+    "host": "it follows from the base URL",
+    "content-length": "it follows from the body",
+    "transfer-encoding": "it follows from the body",
+    "connection": "elkcli keeps the connection itself",
+}
+
+
+def header(text: str) -> tuple[str, str]:
+    """``NAME: VALUE`` as a pair, or :class:`BadValue` (RFC 9110 §5.1, §5.5)."""
+    name, colon, value = text.partition(":")
+    name, value = name.strip(), value.strip()
+    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+        raise BadValue("NAME: VALUE")
+    if any(not (32 <= ord(char) < 127 or char == "\t") for char in value):
+        raise BadValue("a header value of printable ASCII")
+    if reason := RESERVED_HEADERS.get(name.lower()):
+        raise BadValue(f"a header other than {name}: {reason}")
+    return name, value
+
+
+def _base_url(value: object) -> str:
+    url = _word(value)
+    if url.startswith("demo:"):
+        return DEMO_URL
+    from elkcli.storage.origin import base_url
+
+    try:
+        return base_url(url)
+    except ValueError as problem:
+        raise BadValue(str(problem)) from None
+
+
+def _ratio(value: object) -> str:
+    text = _word(value)
+    if match := re.fullmatch(r"(\d{1,4})\s*[xX:×/]\s*(\d{1,4})", text):
+        return f"{match[1]}:{match[2]}"
+    return text
+
+
+def _size(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    text = _word(value)
+    if text.lower() in {"512", "512p", "512px", "0.5k"}:
+        return "512"
+    return text.upper() if re.fullmatch(r"\d+[kK]", text) else text
+
+
+def _key(
+    help: str,  # noqa: A002 - the word users know
+    check: Callable[[object], Any],
+    default: Any = None,
+    *,
+    takes: str = "",
+    choices: tuple[str, ...] = (),
+    secret: bool = False,
+) -> Any:
+    meta = {"help": help, "check": check, "takes": takes, "choices": choices, "secret": secret}
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata=meta)
+    return field(default=default, metadata=meta)
+
+
+def _pick(help: str, default: str | None, *choices: str) -> Any:  # noqa: A002
+    return _key(help, _choice(*choices), default, takes="|".join(choices), choices=choices)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting. ``None`` means: not sent, or decided by the occasion."""
+
+    base_url: str = _key("where the API is", _base_url, "https://api.elkapi.com/v1", takes="URL")
+    model: str = _key("the model to ask", _word, "gemini-3.1-pro-preview", takes="ID")
+    system: str | None = _key("system message; @FILE reads it from a file", _text, takes="TEXT")
+    stream: bool | None = _key("stream the answer (default: but for json and images)", _flag, takes="true|false")
+    format: str = _pick("output format", "auto", "auto", "markdown", "text", "json", "jsonl")
+    usage: bool | None = _key("the usage line on stderr (default: at a terminal)", _flag, takes="true|false")
+    reasoning: bool | None = _key("show reasoning on stderr (default: at a terminal)", _flag, takes="true|false")
+    temperature: float | None = _key("sampling temperature", _number(0, 2, "a number from 0 to 2"), takes="0..2")
+    top_p: float | None = _key("nucleus sampling", _number(0, 1, "a number from 0 to 1"), takes="0..1")
+    max_tokens: int | None = _key("longest answer, in tokens", _whole(1, MAX_TOKENS), takes="N")
+    stop: tuple[str, ...] | None = _key("end the answer at these strings", _strings, takes="TEXT or list")
+    seed: int | None = _key("seed of the sampling", _whole(-(2**63), 2**63 - 1), takes="N")
+    reasoning_effort: str | None = _pick("how long to think", None, "low", "medium", "high")
+    aspect_ratio: str | None = _key("ask for an image of this shape", _ratio, takes="W:H")
+    image_size: str | None = _key("ask for an image of this size", _size, takes="1K|2K|4K")
+    image_dir: str | None = _key("where images are saved (default: the current directory)", _text, takes="DIR")
+    image_history: str = _pick("images sent again in a conversation", "latest", "latest", "all", "none")
+    image_preview: str = _pick(
+        "how a picture is shown at a terminal", "auto", "auto", "kitty", "iterm2", "sixel", "blocks", "none"
+    )
+    contents: bool = _key("also send the documented contents array", _flag, False, takes="true|false")
+    timeout: float = _key(
+        "longest silence of the server", _number(0.001, 86400, "seconds, from 0.001 to 86400"), 300.0, takes="SECONDS"
+    )
+    retries: int = _key("tries after the first", _whole(0, 100), 2, takes="N")
+    history: bool = _key("keep conversations", _flag, True, takes="true|false")
+    editing_mode: str = _pick("keys in chat", "emacs", "emacs", "vi")
+    theme: str = _pick("colours for a dark or a light terminal", "auto", "auto", "dark", "light")
+    color: str = _pick("colour in the output", "auto", "auto", "always", "never")
+    headers: dict[str, str] = _key("further request headers", _headers, {}, takes="NAME: VALUE")
+    ca_file: str | None = _key("certificates to trust instead of the system's", _text, takes="FILE")
+    allow_insecure: bool = _key("allow a token over plain http", _flag, False, takes="true|false")
+    token_command: str | None = _key("a program that prints the token", _text, takes="COMMAND")
+
+
+KEYS: tuple[str, ...] = tuple(f.name for f in fields(Settings))
+_FIELDS = {f.name: f for f in fields(Settings)}
+
+
+def check(key: str, value: object) -> Any:
+    """``value`` as the setting ``key`` holds it, or :class:`BadValue`."""
+    return _FIELDS[key].metadata["check"](value)
+
+
+def about(key: str) -> Mapping[str, Any]:
+    """The help, allowed form and choices of ``key``."""
+    return _FIELDS[key].metadata
+
+
+def default_of(key: str) -> Any:
+    """What ``key`` is when nobody says otherwise."""
+    return getattr(_DEFAULTS, key)
+
+
+_DEFAULTS = Settings()
+
+
+def unknown_key(key: str) -> UsageError:
+    """The refusal of a key that is no setting, with the near one."""
+    near = get_close_matches(key, [*KEYS, "token", "profile"], n=1)
+    hint = f"did you mean {near[0]}?" if near else "the settings: " + " ".join(KEYS)
+    return UsageError(f"no setting is called {key!r}", hint=hint)
+
+
+# Files
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """``config.toml``, read and checked. ``values`` are the top level's, ``profiles`` the tables'."""
+
+    path: Path
+    values: dict[str, Any] = field(default_factory=dict)
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    profile: str | None = None
+    prices: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def load(path: Path) -> ConfigFile:
+    """Read ``config.toml``; an absent file is an empty one. Raises :class:`ConfigError`, naming the line."""
+    try:
+        raw = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return ConfigFile(path)
+    except OSError as problem:
+        raise ConfigError(f"cannot read {path}: {problem.strerror}") from problem
+    return parse(path, raw)
+
+
+def parse(path: Path, raw: bytes) -> ConfigFile:
+    """Check the text of a configuration file. Raises :class:`ConfigError`."""
+    import tomllib
+
+    try:
+        text = raw.decode("utf-8-sig")
+        document = tomllib.loads(text)
+    except UnicodeDecodeError as problem:
+        line = raw[: problem.start].count(b"\n") + 1
+        raise ConfigError(f"{path}, line {line}: not UTF-8") from problem
+    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+        raise ConfigError(f"{path}: {_toml_problem(str(problem))}", hint="elkcli config edit") from problem
+    profiles = document.pop("profiles", {})
+    prices = document.pop("prices", {})
+    profile = document.pop("profile", None)
+    if profile is not None and not isinstance(profile, str):
+        raise ConfigError(f"{path}, line {_line_of(text, 'profile')}: profile takes a string")
+    if not isinstance(profiles, dict) or not all(isinstance(table, dict) for table in profiles.values()):
+        raise ConfigError(f"{path}, line {_line_of(text, 'profiles')}: profiles are tables, [profiles.NAME]")
+    return ConfigFile(
+        path,
+        _table(path, text, document, None),
+        {name: _table(path, text, table, name) for name, table in profiles.items()},
+        profile,
+        _prices(path, text, prices),
+    )
+
+
+def _table(path: Path, text: str, table: dict[str, Any], profile: str | None) -> dict[str, Any]:
+    checked = {}
+    for key, value in table.items():
+        line = _line_of(text, key, profile)
+        if key not in _FIELDS:
+            near = get_close_matches(key, KEYS, n=1)
+            hint = "a token belongs in credentials.toml: elkcli config set token" if key == "token" else None
+            hint = hint or (f"did you mean {near[0]}?" if near else "elkcli config list shows every setting")
+            raise ConfigError(f"{path}, line {line}: no setting is called {key!r}", hint=hint)
+        try:
+            checked[key] = check(key, value)
+        except BadValue as problem:
+            raise ConfigError(f"{path}, line {line}: {key} takes {problem}", hint="elkcli config edit") from problem
+    return checked
+
+
+def _prices(path: Path, text: str, tables: object) -> dict[str, dict[str, float]]:
+    said = '[prices."MODEL"] takes input and output (and cached), money per million tokens'
+    if not isinstance(tables, dict):
+        raise ConfigError(f"{path}, line {_line_of(text, 'prices')}: {said}")
+    for model, table in tables.items():
+        good = isinstance(table, dict) and all(
+            key in {"input", "output", "cached"}
+            and isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and value >= 0
+            for key, value in table.items()
+        )
+        if not good:
+            at = next((i for i, line in enumerate(text.splitlines(), 1) if model in line), 1)
+            raise ConfigError(f"{path}, line {at}: {said}")
+    return tables
+
+
+def _toml_problem(message: str) -> str:
+    match = re.search(r"(.*) \(at line (\d+), column (\d+)\)", message, re.S)
+    return f"line {match[2]}, column {match[3]}: {match[1].lower()}" if match else f"line 1: {message.lower()}"
+
+
+def _line_of(text: str, key: str, profile: str | None = None) -> int:
+    """The line on which ``key`` is set, as near as a plain look at the text can tell."""
+    inside = profile is None
+    first = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.strip()
+        if bare.startswith("["):
+            name = bare.strip("[]").split("#")[0].strip().rstrip("]").strip()
+            here = name in {f"profiles.{profile}", f'profiles."{profile}"', f"profiles.'{profile}'"}
+            inside = here if profile is not None else False
+            if name.split(".")[0] == key or name.split(".")[-1] == key:
+                first = first or number
+        elif re.match(rf"""["']?{re.escape(key)}["']?\s*[=.]""", bare):
+            if inside:
+                return number
+            first = first or number
+    return first or 1
+
+
+# Precedence
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings with the origin of each value: ``option``, ``environment``, ``profile``, ``file`` or ``default``."""
+
+    settings: Settings
+    origins: dict[str, str]
+    profile: str | None
+    file: ConfigFile
+
+
+def variable(key: str) -> str:
+    """The environment variable of a setting."""
+    return "ELKCLI_" + key.upper()
+
+
+def resolve(
+    environment: Environment, *, profile: str | None = None, options: Mapping[str, Any] | None = None
+) -> Resolved:
+    """Settings as they hold for this run. ``options`` with the value ``None`` were not given.
+
+    Raises :class:`UsageError` for a bad option (2) and :class:`ConfigError` for a bad variable, file or profile (3).
+    """
+    file = load(environment.config_dir / "config.toml")
+    named_by: type[ElkError] = UsageError if profile else ConfigError
+    profile = profile or environment.variables.get("ELKCLI_PROFILE") or file.profile
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+
+    def lay(layer: Mapping[str, Any], origin: str) -> None:
+        values.update(layer)
+        origins.update(dict.fromkeys(layer, origin))
+
+    origins.update(dict.fromkeys(KEYS, "default"))
+    lay(file.values, "file")
+    if profile and profile != "default":
+        table = file.profiles.get(profile)
+        if profile == DEMO:
+            table = {"model": "demo", **(table or {}), "base_url": DEMO_URL}
+        if table is None:
+            known = sorted({*file.profiles, DEMO})
+            near = get_close_matches(profile, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "the profiles: " + ", ".join(known)
+            raise named_by(f"no profile is called {profile!r}", hint=hint)
+        lay(table, "profile")
+    lay(_from_variables(environment, profile), "environment")
+    lay(_from_options(options or {}), "option")
+    return Resolved(Settings(**values), origins, profile, file)
+
+
+def _from_variables(environment: Environment, profile: str | None) -> dict[str, Any]:
+    found = {}
+    for key in KEYS:
+        raw = environment.variables.get(variable(key))
+        if not raw or (profile == DEMO and key == "base_url"):  # the demo promises: no network
+            continue
+        try:
+            found[key] = check(key, raw)
+        except BadValue as problem:
+            raise ConfigError(f"{variable(key)} takes {problem}") from problem
+    return found
+
+
+def _from_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for key, value in options.items():
+        if value is None:
+            continue
+        try:
+            found[key] = check(key, value)
+        except BadValue as problem:
+            raise UsageError(f"--{key.replace('_', '-')} takes {problem}") from problem
+    return found
