@@ -1,0 +1,1 @@
+"""What elkcli promises, tried from outside wherever that is possible."""

@@ -1,0 +1,1 @@
+"""Streams, exit codes and signals: elkcli among other programs."""

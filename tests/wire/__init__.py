@@ -1,0 +1,1 @@
+"""The server misbehaves in every way it is known to, and elkcli tells the truth about it."""
