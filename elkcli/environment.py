@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
@@ -36,7 +37,7 @@ class Environment:
         stdin, stdout, stderr = sys.stdin, sys.stdout, sys.stderr
         if stderr is None:  # closed by the caller (2>&-): what goes there is lost, as the caller asked
             stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
-        else:
+        elif isinstance(stderr, io.TextIOWrapper):
             stderr.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
         try:
             directory = Path.cwd()

@@ -383,6 +383,7 @@ class Resolved:
     origins: dict[str, str]
     profile: str | None
     file: ConfigFile
+    own_url: str  # the base URL before options and variables: the one a profile's token_command speaks for
 
 
 def variable(key: str) -> str:
@@ -419,9 +420,10 @@ def resolve(
             hint = f"did you mean {near[0]}?" if near else "the profiles: " + ", ".join(known)
             raise named_by(f"no profile is called {profile!r}", hint=hint)
         lay(table, "profile")
+    own_url = values.get("base_url", default_of("base_url"))
     lay(_from_variables(environment, profile), "environment")
     lay(_from_options(options or {}), "option")
-    return Resolved(Settings(**values), origins, profile, file)
+    return Resolved(Settings(**values), origins, profile, file, own_url)
 
 
 def _from_variables(environment: Environment, profile: str | None) -> dict[str, Any]:

@@ -1,0 +1,130 @@
+"""One turn: the pieces of an answer go to the record, to the screen, and into the answer that is returned.
+
+`ask` is one turn, `chat` is many, and both are this function.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from elkcli.conversation import (
+    Failure,
+    Finished,
+    Media,
+    Note,
+    Piece,
+    SavedMedia,
+    Start,
+    Text,
+    ToolCall,
+    Usage,
+)
+from elkcli.errors import ElkError, Stopped
+from elkcli.terminal.display import Display
+
+
+class Record(Protocol):
+    """Where a turn is kept. Its methods never raise: what cannot be kept is said once."""
+
+    def add(self, piece: Piece) -> None:
+        """Keep ``piece``."""
+
+    def close(self, seconds: float) -> None:
+        """The turn is over, well or not."""
+
+
+Saver = Callable[[Media], tuple[SavedMedia | None, list[Note]]]
+"""Puts media of the answer on the disk: where they lie now, ``None`` to keep them out of sight, and what to say."""
+
+
+@dataclass
+class Answer:
+    """What came of one turn."""
+
+    texts: list[str] = field(default_factory=list)
+    media: list[SavedMedia] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    usage: Usage | None = None
+    served: str | None = None
+    reason: str | None = None
+    error: ElkError | None = None
+    seconds: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The words of the first choice, saved media referred to."""
+        return "".join(self.texts)
+
+    def take(self, piece: Piece) -> None:
+        """Note what ``piece`` says."""
+        if isinstance(piece, Text):
+            if piece.choice == 0:
+                self.texts.append(piece.text)
+        elif isinstance(piece, SavedMedia):
+            self.media.append(piece)
+            if piece.choice == 0:
+                self.texts.append(piece.reference)
+        elif isinstance(piece, Start):
+            self.served = piece.model
+        elif isinstance(piece, Usage):
+            self.usage = piece
+        elif isinstance(piece, ToolCall):
+            self.calls.append(piece)
+        elif isinstance(piece, Finished):
+            self.reason = piece.reason
+        elif isinstance(piece, Failure):
+            self.reason, self.error = piece.reason, piece.error
+
+
+def send(
+    pieces: Iterable[Piece],
+    display: Display,
+    *,
+    record: Record | None = None,
+    save: Saver | None = None,
+    say: Callable[[Note], None] = lambda note: None,
+    rest: Callable[[], list[Piece]] = list,
+) -> Answer:
+    """Carry ``pieces`` to where they belong. The answer's ``error`` says if it is not whole.
+
+    What was received is recorded before it is shown, and shown before anything that stops the turn goes on: a signal,
+    a full disk, a reader that went away. ``rest`` gives what was received but held back when it stops.
+    """
+    answer = Answer()
+    began = time.monotonic()
+
+    def carry(piece: Piece) -> None:
+        if isinstance(piece, Note):
+            say(piece)
+            return
+        if isinstance(piece, Media):
+            if save is None:
+                return
+            saved, notes = save(piece)
+            for note in notes:
+                say(note)
+            if saved is None:
+                return
+            piece = saved
+        answer.take(piece)
+        if record is not None:
+            record.add(piece)
+        display.show(piece)
+
+    try:
+        with display:
+            try:
+                for piece in pieces:
+                    carry(piece)
+            except (KeyboardInterrupt, Stopped):
+                for piece in rest():
+                    carry(piece)
+                raise
+    finally:
+        answer.seconds = time.monotonic() - began
+        if record is not None:
+            record.close(answer.seconds)
+    return answer

@@ -1,0 +1,81 @@
+"""Fenced code blocks in Markdown (CommonMark §4.5): which there are, and which one asked for."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from elkcli.errors import UsageError
+
+_OPEN = re.compile(r"^(?P<lead>[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)$")
+_ALIASES = {
+    "py": "python", "python3": "python", "js": "javascript", "node": "javascript", "ts": "typescript",
+    "sh": "shell", "bash": "shell", "zsh": "shell", "console": "shell", "yml": "yaml", "rs": "rust",
+    "golang": "go", "rb": "ruby", "md": "markdown", "c++": "cpp", "cs": "csharp", "c#": "csharp",
+    "dockerfile": "docker", "ps1": "powershell", "pwsh": "powershell", "htm": "html",
+}  # fmt: skip
+
+
+class CodeBlock(NamedTuple):
+    """One block: the first word behind the fence, and the code, each line with its line end."""
+
+    language: str
+    code: str
+
+
+def code_blocks(markdown: str) -> list[CodeBlock]:
+    """The fenced blocks of ``markdown`` in order, those in lists and quotes too; one that never ends goes to the end."""
+    blocks: list[CodeBlock] = []
+    fence = language = ""
+    lead = 0
+    quoted = False
+    lines: list[str] = []
+    for bare in markdown.removesuffix("\n").split("\n"):
+        if not fence:
+            match = _OPEN.match(bare.rstrip("\r"))
+            if match and not (match["fence"][0] == "`" and "`" in match["info"]):
+                fence, lead, quoted = match["fence"], len(match["lead"].expandtabs(4)), ">" in match["lead"]
+                words = match["info"].split()
+                language = words[0].strip("{}.").lower() if words else ""
+                lines = []
+            continue
+        content = _without(bare, lead, quoted)
+        closing = content.strip()
+        if closing and set(closing) == {fence[0]} and len(closing) >= len(fence):
+            blocks.append(CodeBlock(language, "".join(lines)))
+            fence = ""
+        else:
+            lines.append(content + "\n")
+    if fence:
+        blocks.append(CodeBlock(language, "".join(lines)))
+    return blocks
+
+
+def _without(line: str, lead: int, quoted: bool) -> str:
+    """``line`` without the indentation or quote marks that its opening fence had."""
+    if quoted:
+        return re.sub(r"^(?:[ \t]{0,3}>[ ]?)+", "", line)
+    taken = 0
+    while taken < lead and line[:1] in (" ", "\t"):
+        line = line[1:]
+        taken += 1
+    return line
+
+
+def check_which(which: str) -> None:
+    """Refuse a ``--extract`` that names nothing. Raises :class:`UsageError`."""
+    if not which.strip() or which.strip() in ("0", "-0", "+0"):
+        raise UsageError("--extract takes all, a number (from 1, or negative from the end) or a language")
+
+
+def pick(blocks: list[CodeBlock], which: str) -> list[CodeBlock]:
+    """The blocks that ``which`` names: ``all``, a number from 1 or negative from the end, or a language."""
+    which = which.strip().lower()
+    if which == "all":
+        return blocks
+    if re.fullmatch(r"[+-]?\d{1,9}", which):
+        number = int(which)
+        index = number - 1 if number > 0 else len(blocks) + number
+        return [blocks[index]] if 0 <= index < len(blocks) and number else []
+    wanted = _ALIASES.get(which, which)
+    return [block for block in blocks if _ALIASES.get(block.language, block.language) == wanted]

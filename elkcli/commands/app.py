@@ -1,0 +1,186 @@
+"""The application: which commands there are, how one is found, and what its end means."""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import ExitStack, redirect_stdout
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from elkcli import __version__
+from elkcli.environment import Environment
+from elkcli.errors import ElkError, ReaderGone, Stopped, UsageError
+from elkcli.terminal.messages import Messages
+
+COMMANDS = {
+    "ask": "One question, one answer",
+    "chat": "An interactive conversation",
+    "config": "Settings, profiles and the token",
+    "models": "The models this token may use",
+    "history": "Earlier conversations",
+    "batch": "Many prompts, JSON Lines in and out",
+    "usage": "Tokens and money by day and model, from history",
+    "balance": "What the token has left",
+}
+NAMES = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+class Commands(TyperGroup):
+    """The commands, each loaded when it is called and not before."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """In the order of the table, which is the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        return load(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The table, without loading what it names."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run; the reader of stdout may go away at any time."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGone from None
+
+
+def load(name: str) -> TyperCommand | TyperGroup:
+    """The command ``name``, ready to parse."""
+    module = import_module(f"elkcli.commands.{name}")
+    group = getattr(module, "app", None)
+    if group is None:
+        group = typer.Typer(add_completion=False, rich_markup_mode=None)
+        group.command(name=name, help=getattr(module, "HELP", None), context_settings=NAMES)(getattr(module, name))
+    command: Any = typer.main.get_command(group)
+    command.name = name
+    return command  # type: ignore[no-any-return]
+
+
+app = typer.Typer(
+    cls=Commands,
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings=NAMES,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"elkcli {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def elkcli(
+    ctx: typer.Context,
+    profile: Annotated[
+        str | None, typer.Option("-p", "--profile", metavar="NAME", help="Take defaults from this profile")
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit")
+    ] = False,
+) -> None:
+    """Ask ElkAPI from the command line: one-off prompts, conversations, pipelines, pictures.
+
+    \b
+      elkcli ask why is the sky blue
+      git diff | elkcli ask "write a commit message"
+      elkcli ask -p demo hello            (built in: no token, no network)
+      elkcli chat
+      elkcli config set token
+    """
+    if profile is not None:
+        ctx.obj.variables = {**ctx.obj.variables, "ELKCLI_PROFILE": profile}
+
+
+def execute(environment: Environment) -> int:
+    """Run the command line of ``environment`` and return the exit code."""
+    messages = Messages(
+        environment, as_json=_wants_json(environment), verbose=bool({"-v", "--verbose"} & {*environment.arguments})
+    )
+    try:
+        return _execute(environment)
+    except Stopped as stopped:
+        return stopped.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except ElkError as error:
+        messages.error(error)
+        return error.exit_code
+    except typer.TyperException as problem:
+        messages.error(_usage_error(problem))
+        return 2
+    except OSError as problem:
+        where = f": {problem.filename}" if problem.filename else ""
+        messages.error(ElkError(f"{problem.strerror or problem}{where}"))
+        return 1
+    except MemoryError:
+        messages.error(ElkError("out of memory"))
+        return 1
+    except Exception:  # noqa: BLE001 - the last line of defence; everything foreseen was caught above
+        import traceback
+
+        environment.stderr.write(traceback.format_exc())
+        messages.error(ElkError("this is a bug in elkcli; please report it, with the lines above"))
+        return 1
+
+
+def _execute(environment: Environment) -> int:
+    command: Any = typer.main.get_command(app)
+    import sys
+
+    with ExitStack() as stack:
+        if environment.stdout is not None and environment.stdout is not getattr(sys.stdout, "buffer", None):
+            text = io.TextIOWrapper(environment.stdout, encoding="utf-8", write_through=True)
+            stack.callback(text.detach)  # the stream belongs to the caller
+            stack.enter_context(redirect_stdout(text))
+        code = command.main(
+            list(environment.arguments), prog_name="elkcli", standalone_mode=False, obj=environment
+        )
+    return code if isinstance(code, int) else 0
+
+
+def _usage_error(problem: typer.TyperException) -> UsageError:
+    """Typer's words, as ours."""
+    said = " ".join(str(getattr(problem, "format_message", problem.__str__)()).split())
+    said, _, near = said.partition(" Did you mean ")
+    said = re.sub(r" \(Possible options: .*\)$", "", said).rstrip(".")
+    near = near.strip("'?. ")
+    if unknown := re.match(r"No such command '([^']*)'", said):
+        near = near or ", ".join(get_close_matches(unknown[1], COMMANDS, n=1))
+    possible = getattr(problem, "possibilities", None)
+    if possible:
+        near = sorted(possible)[0] if len(possible) == 1 else ", ".join(possible)
+    context = getattr(problem, "ctx", None)
+    path = context.command_path if context is not None else "elkcli"
+    hint = f"did you mean {near}?" if near else f"{path} --help"
+    return UsageError(said[:1].lower() + said[1:], hint=hint)
+
+
+def _wants_json(environment: Environment) -> bool:
+    """Whether errors are to be JSON, as far as it can be told before the arguments are understood."""
+    wanted = environment.variables.get("ELKCLI_FORMAT", "")
+    arguments = environment.arguments
+    for at, word in enumerate(arguments):
+        if word == "--":
+            break
+        if word in ("-f", "--format") and at + 1 < len(arguments):
+            wanted = arguments[at + 1]
+        elif word.startswith("--format="):
+            wanted = word.removeprefix("--format=")
+        elif re.fullmatch(r"-f(json|jsonl)", word):
+            wanted = word[2:]
+    return wanted in ("json", "jsonl")

@@ -1,0 +1,283 @@
+"""`elkcli ask`: one question, one answer."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from elkcli.api.request import as_curl, shown
+from elkcli.codeblocks import check_which
+from elkcli.commands import options
+from elkcli.commands.prompt import Input, build, edited, from_json
+from elkcli.commands.turn import (
+    Turn,
+    client_for,
+    display_for,
+    refuse,
+    request_of,
+    saver_for,
+    speaker,
+    token_for,
+    wants_image,
+    warn_of_image_settings,
+)
+from elkcli.conversation import Message
+from elkcli.environment import Environment
+from elkcli.errors import ElkError, Incomplete, UsageError
+from elkcli.storage.settings import Resolved, resolve
+from elkcli.terminal.messages import Messages
+
+HELP = """One question, one answer.
+
+\b
+  elkcli ask why is the sky blue
+  git diff | elkcli ask "write a commit message"
+  elkcli ask -a photo.jpg what is this
+  elkcli ask --aspect-ratio 16:9 -o elk.png an elk at dawn
+  elkcli ask -c and in winter?
+"""
+
+
+def ask(
+    ctx: typer.Context,
+    prompt: Annotated[list[str] | None, typer.Argument(metavar="PROMPT", help="The question; - puts stdin there")] = None,
+    model: options.Model = None,
+    system: options.System = None,
+    profile: options.Profile = None,
+    attach: options.Attach = None,
+    fetch: options.Fetch = False,
+    shrink: options.Shrink = False,
+    messages_file: options.Messages = None,
+    edit: Annotated[bool, typer.Option("-e", "--edit", help="Write or finish the prompt in an editor")] = False,
+    no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Leave standard input alone")] = False,
+    temperature: options.Temperature = None,
+    top_p: options.TopP = None,
+    max_tokens: options.MaxTokens = None,
+    stop: options.Stop = None,
+    seed: options.Seed = None,
+    choices: options.Choices = None,
+    reasoning_effort: options.Effort = None,
+    aspect_ratio: options.AspectRatio = None,
+    image_size: options.ImageSize = None,
+    contents: options.Contents = False,
+    schema: options.Schema = None,
+    set_: options.Set = None,
+    header: options.Header = None,
+    stream: options.Stream = None,
+    format_: options.Format = None,
+    extract: Annotated[
+        str | None, typer.Option("-x", "--extract", metavar="all|N|LANGUAGE", help="Print only code blocks")
+    ] = None,
+    raw_events: Annotated[bool, typer.Option("--raw-events", help="Print the server's own objects, one a line")] = False,
+    output: options.Output = None,
+    force: options.Force = False,
+    usage: options.Usage = None,
+    reasoning: options.Reasoning = None,
+    preview: options.Preview = None,
+    continue_: options.Continue = False,
+    session: options.Session = None,
+    no_history: options.NoHistory = False,
+    print_id: Annotated[bool, typer.Option("--print-id", help="Print the conversation's id on stderr")] = False,
+    fail_on_length: Annotated[
+        bool, typer.Option("--fail-on-length", help="Exit 8 where the token limit cut the answer")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the request and stop")] = False,
+    curl: Annotated[bool, typer.Option("--curl", help="Print the request as a curl command and stop")] = False,
+    timeout: options.Timeout = None,
+    retries: options.Retries = None,
+    base_url: options.BaseUrl = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    color: options.Color = None,
+) -> int:
+    environment: Environment = ctx.obj
+    refuse(continue_ and session is not None, "--continue and --session exclude each other")
+    refuse(extract is not None and format_ in ("json", "jsonl"), f"--extract does not go with --format {format_}")
+    given = {
+        "model": model,
+        "system": options.system_message(system, environment.directory),
+        "temperature": temperature,
+        "top_p": top_p,
+        "max_tokens": max_tokens,
+        "stop": stop or None,
+        "seed": seed,
+        "reasoning_effort": reasoning_effort,
+        "aspect_ratio": aspect_ratio,
+        "image_size": image_size,
+        "contents": contents or None,
+        "stream": stream,
+        "format": "text" if extract is not None and format_ is None else format_,
+        "usage": usage,
+        "reasoning": reasoning,
+        "image_preview": "none" if preview is False else None,
+        "timeout": timeout,
+        "retries": retries,
+        "base_url": base_url,
+        "color": color,
+        "history": False if no_history else None,
+    }
+    resolved = resolve(environment, profile=profile, options=given)
+    messages = speaker(environment, resolved.settings, quiet=quiet, verbose=verbose)
+    try:
+        if extract is not None:
+            check_which(extract)
+        asked = _Asked(environment, resolved, messages, given, profile)
+        asked.read_header(header)
+        count, wanted = options.choices(choices), options.schema(schema, environment.directory)
+        fields = options.body_fields(set_)
+        asked.go_on(continue_, session)
+        asked.read(prompt or [], attach or [], messages_file, use_stdin=not no_stdin, fetch=fetch, shrink=shrink)
+        if edit:
+            asked.prompt.text = edited(asked.prompt.text, environment)
+        asked.check()
+        settings = asked.resolved.settings
+        warn_of_image_settings(settings, messages)
+        request = request_of(asked.all_messages(), settings, choices=count, schema=wanted, fields=fields)
+        request.content()
+        if dry_run or curl:
+            _print(environment, as_curl(request) if curl else _as_json(shown(request, with_token=asked.has_token())))
+            return 0
+        token = token_for(environment, asked.resolved)
+        save, pictures = saver_for(environment, settings, output=output, force=force, keep=True)
+        turn = Turn(
+            environment=environment,
+            resolved=asked.resolved,
+            messages=messages,
+            client=client_for(environment, settings, token, messages),
+            request=request,
+            display=display_for(
+                environment if output != "-" else _text_to_stderr(environment),
+                settings,
+                messages,
+                extract=extract,
+                raw=raw_events,
+            ),
+            save=save,
+            raw=raw_events or settings.format == "json",
+        )
+        turn.record = asked.record(request)
+        answer = turn.run()
+        if print_id and asked.conversation_id:
+            messages.line(asked.conversation_id)
+        if (wants_image(settings) or output is not None) and not answer.media and "](http" not in answer.text:
+            raise Incomplete(
+                "no image in the answer", hint="ask a model that draws, such as -m gemini-3-pro-image-preview"
+            )
+        if fail_on_length and answer.reason == "length":
+            raise Incomplete("the answer was cut at the token limit", hint="raise --max-tokens")
+    except ElkError as error:
+        messages.error(error)
+        return error.exit_code
+    return 0
+
+
+class _Asked:
+    """What one call of ``ask`` sends, as it comes together."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        resolved: Resolved,
+        messages: Messages,
+        given: dict[str, object],
+        profile: str | None,
+    ) -> None:
+        self.environment = environment
+        self.resolved = resolved
+        self.messages = messages
+        self.given = given
+        self.profile = profile
+        self.source = Input(environment, messages)
+        self.earlier: list[Message] = []
+        self.prompt = build([], self.source, use_stdin=False)
+        self.conversation_id: str | None = None
+
+    def read_header(self, header: list[str] | None) -> None:
+        """Lay ``-H`` over the headers of the settings."""
+        extra = options.headers(header)
+        if extra:
+            self.given["headers"] = {**self.resolved.settings.headers, **extra}
+            self.resolved = resolve(self.environment, profile=self.profile, options=self.given)
+
+    def go_on(self, latest: bool, session: str | None) -> None:
+        """Take up an earlier conversation."""
+
+    def read(
+        self,
+        words: list[str],
+        attach: list[str],
+        messages_file: str | None,
+        *,
+        use_stdin: bool,
+        fetch: bool,
+        shrink: bool,
+    ) -> None:
+        """Build the prompt from everything that was given."""
+        if messages_file is not None:
+            self.earlier += from_json(messages_file, self.source)
+        attached = []
+        for name in attach:
+            if name == "-":
+                from elkcli.storage.attachments import as_part
+
+                data = self.source.read("an attachment", expected=True)
+                part = as_part(data, "stdin")
+                if part is None:
+                    raise UsageError("--attach -: standard input is no image, PDF, audio or text")
+                attached.append(part)
+            else:
+                attached.append(load_attachment(name, self.environment, fetch=fetch, shrink=shrink))
+        self.prompt = build(words, self.source, use_stdin=use_stdin)
+        self.prompt.parts += attached
+
+    def check(self) -> None:
+        """Refuse to send nothing."""
+        if self.prompt.empty and not (self.earlier and self.earlier[-1].role in ("user", "tool", "function")):
+            raise UsageError("no prompt", hint='elkcli ask "a question", or pipe one in; elkcli ask --help')
+
+    def all_messages(self) -> list[Message]:
+        """System message, earlier messages, and the new one."""
+        system = self.resolved.settings.system
+        said = [Message("system", system)] if system and not _has_system(self.earlier, self.given) else []
+        earlier = self.earlier
+        if said:
+            earlier = [message for message in earlier if message.role not in ("system", "developer")]
+        return [*said, *earlier, *([] if self.prompt.empty else [self.prompt.message()])]
+
+    def has_token(self) -> bool:
+        """Whether a token would be sent; none is fetched for that."""
+        from elkcli.storage.settings import DEMO_URL
+
+        return self.resolved.settings.base_url != DEMO_URL
+
+    def record(self, request: object) -> None:
+        """Where the exchange is kept."""
+
+
+def _has_system(earlier: list[Message], given: dict[str, object]) -> bool:
+    """Whether the earlier messages bring their own system message, which only ``-s`` replaces."""
+    return given["system"] is None and any(message.role in ("system", "developer") for message in earlier)
+
+
+def load_attachment(name: str, environment: Environment, *, fetch: bool = False, shrink: bool = False):  # type: ignore[no-untyped-def]
+    """The part that an attachment is."""
+    from elkcli.storage.attachments import load
+
+    return load(name, environment, shrink=shrink)
+
+
+def _text_to_stderr(environment: Environment) -> Environment:
+    raise UsageError("-o - is not there yet")
+
+
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _print(environment: Environment, text: str) -> None:
+    from elkcli.terminal.display import standard_output
+    from elkcli.terminal.safe import safe
+
+    out = standard_output(environment)
+    out.write(((safe(text) if environment.stdout_is_terminal else text) + "\n").encode())
+    out.flush()

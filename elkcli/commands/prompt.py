@@ -1,0 +1,211 @@
+"""The prompt: words of the command line, standard input, an editor, attachments, and messages from a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elkcli.commands.options import read_file
+from elkcli.conversation import ForeignPart, Message, Part, TextPart
+from elkcli.environment import Environment
+from elkcli.errors import ElkError, UsageError
+from elkcli.terminal.messages import Messages
+
+STDIN_LIMIT = 128 * 1024 * 1024  # the relay takes no larger body
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+
+@dataclass
+class Input:
+    """Standard input, read at most once, by the one part of the command line that asks for it."""
+
+    environment: Environment
+    messages: Messages
+    taken_by: str | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """Whether something other than a terminal is connected."""
+        return self.environment.stdin is not None and not self.environment.stdin_is_terminal
+
+    def read(self, taker: str, *, expected: bool) -> bytes:
+        """All of it. Unless it is ``expected``, a pipe that stays silent for a second is remarked on."""
+        if self.taken_by is not None:
+            raise UsageError(f"standard input cannot be both {self.taken_by} and {taker}")
+        self.taken_by = taker
+        stdin = self.environment.stdin
+        if stdin is None:
+            raise UsageError("standard input is closed")
+        remark = threading.Timer(1.0, self._remark)
+        remark.daemon = True
+        if not expected:
+            remark.start()
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while chunk := self._some(stdin):
+                remark.cancel()
+                parts.append(chunk)
+                size += len(chunk)
+                if size > STDIN_LIMIT:
+                    raise UsageError(f"standard input is longer than {STDIN_LIMIT >> 20} MiB, which the server refuses")
+        except OSError as problem:
+            raise UsageError(f"cannot read standard input: {problem.strerror}") from problem
+        finally:
+            remark.cancel()
+        return b"".join(parts)
+
+    @staticmethod
+    def _some(stdin: Any) -> bytes:
+        """Some bytes as soon as there are any."""
+        return bytes(stdin.read1(1 << 20) if hasattr(stdin, "read1") else stdin.read(1 << 20))
+
+    def _remark(self) -> None:
+        self.messages.note("waiting for standard input (--no-stdin ignores it)")
+
+
+@dataclass
+class Prompt:
+    """What is asked: text, and the media that came with it."""
+
+    text: str
+    parts: list[Part]
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to send."""
+        return not self.text.strip() and not self.parts
+
+    def message(self) -> Message:
+        """The user's message."""
+        if not self.parts:
+            return Message("user", self.text)
+        return Message("user", (*((TextPart(self.text),) if self.text.strip() else ()), *self.parts))
+
+
+def build(words: list[str], source: Input, *, use_stdin: bool) -> Prompt:
+    """Words, then standard input, each joined to the next by a blank line; a word ``-`` puts the input there."""
+    parts: list[Part] = []
+    sections: list[str] = []
+    said: list[str] = []
+
+    def end() -> None:
+        if said:
+            sections.append(" ".join(said))
+            said.clear()
+
+    for word in words:
+        if word == "-":
+            end()
+            if source.environment.stdin_is_terminal:
+                source.messages.note("reading the prompt from the terminal; Ctrl-D ends it")
+            _piped(source.read("the prompt", expected=True), sections, parts)
+        else:
+            said.append(word)
+    end()
+    if use_stdin and source.taken_by is None and source.is_there:
+        _piped(source.read("the prompt", expected=not words), sections, parts)
+    text = "\n\n".join(section for section in sections if section)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError("the prompt is not valid UTF-8") from None
+    return Prompt(text, parts)
+
+
+def _piped(data: bytes, sections: list[str], parts: list[Part]) -> None:
+    if not data:
+        return
+    from elkcli.storage.attachments import as_part
+
+    part = as_part(data, "stdin")
+    if part is not None and not isinstance(part, TextPart):
+        parts.append(part)
+        return
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise UsageError(
+            f"standard input is not UTF-8 (byte {problem.start})", hint="convert it first, for example with iconv"
+        ) from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if text.strip():
+        sections.append(text)
+
+
+def edited(text: str, environment: Environment) -> str:
+    """``text`` as the person left it in ``$VISUAL`` or ``$EDITOR``. Raises :class:`ElkError`."""
+    import subprocess
+    import tempfile
+
+    editor = environment.variables.get("VISUAL") or environment.variables.get("EDITOR") or "vi"
+    handle, name = tempfile.mkstemp(prefix="elkcli-", suffix=".md")
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        stdin = None
+        if not environment.stdin_is_terminal and os.name == "posix":
+            try:
+                stdin = os.open("/dev/tty", os.O_RDONLY)
+            except OSError:
+                stdin = None
+        try:
+            done = subprocess.run([*shlex.split(editor), name], stdin=stdin, check=False)  # noqa: S603 - the user's editor
+        except (OSError, ValueError) as problem:
+            raise UsageError(f"cannot start the editor {editor!r}: {problem}", hint="set VISUAL or EDITOR") from problem
+        finally:
+            if stdin is not None:
+                os.close(stdin)
+        if done.returncode != 0:
+            raise ElkError(f"the editor {editor!r} failed ({done.returncode}); nothing was sent")
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\n")
+        except UnicodeDecodeError:
+            raise UsageError("what the editor saved is not UTF-8") from None
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def from_json(path: str, source: Input) -> list[Message]:
+    """The messages in a JSON file. Raises :class:`UsageError`."""
+    if path == "-":
+        raw = source.read("the messages", expected=True)
+    else:
+        raw = read_file(path, source.environment.directory, "--messages")
+    try:
+        found = json.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise UsageError(f"--messages: {path} is not UTF-8") from None
+    except (ValueError, RecursionError) as problem:
+        raise UsageError(f"--messages: {path} is not valid JSON: {problem}") from None
+    if isinstance(found, dict) and isinstance(found.get("messages"), list):
+        found = found["messages"]
+    if not isinstance(found, list):
+        raise UsageError(f"--messages: {path} holds no JSON array of messages")
+    return [_message(entry, f"--messages: {path}, message {number}") for number, entry in enumerate(found, 1)]
+
+
+def _message(entry: object, where: str) -> Message:
+    if not isinstance(entry, dict):
+        raise UsageError(f"{where} is no object with role and content")
+    role, content = entry.get("role"), entry.get("content")
+    if role not in ROLES:
+        raise UsageError(f"{where}: role is one of {', '.join(ROLES)}")
+    extra = {key: value for key, value in entry.items() if key not in ("role", "content")}
+    if isinstance(content, str) or (content is None and extra):
+        return Message(role, content, extra)
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        return Message(role, tuple(_part(part) for part in content), extra)
+    raise UsageError(f"{where}: content is a string or an array of parts")
+
+
+def _part(part: dict[str, Any]) -> Part:
+    if set(part) == {"type", "text"} and part["type"] == "text" and isinstance(part["text"], str):
+        return TextPart(part["text"])
+    return ForeignPart(part)

@@ -1,0 +1,267 @@
+"""Assembly: settings become a client, a display, a record and a place for pictures, and one turn is run with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from elkcli.api.request import Options, Request, body_of, headers_of
+from elkcli.conversation import Message, Note
+from elkcli.environment import Environment
+from elkcli.errors import ConfigError, ElkError, UsageError
+from elkcli.secret import Token
+from elkcli.storage import credentials
+from elkcli.storage.origin import is_loopback
+from elkcli.storage.settings import DEMO_URL, Resolved, Settings
+from elkcli.terminal.display import Display, ExtractDisplay, JsonDisplay, JsonlDisplay, TextDisplay
+from elkcli.terminal.messages import Messages, wants_color
+
+if TYPE_CHECKING:
+    from elkcli.api.client import Client
+    from elkcli.chat import Answer, Saver
+
+READING_PACE = 0.012  # seconds between the demo's words at a terminal
+
+
+def speaker(environment: Environment, settings: Settings, *, quiet: bool = False, verbose: bool = False) -> Messages:
+    """The voice on stderr, as the settings want it."""
+    return Messages(
+        environment,
+        quiet=quiet,
+        verbose=verbose,
+        as_json=settings.format in ("json", "jsonl"),
+        color=wants_color(environment, settings.color, environment.stderr_is_terminal),
+    )
+
+
+def wants_image(settings: Settings) -> bool:
+    """Whether a picture is asked for in so many words."""
+    return settings.aspect_ratio is not None or settings.image_size is not None
+
+
+def request_of(
+    messages: Sequence[Message],
+    settings: Settings,
+    *,
+    choices: int | None = None,
+    schema: Any = None,
+    fields: tuple[tuple[str, Any], ...] = (),
+) -> Request:
+    """The request that asks ``messages`` with ``settings``."""
+    stream = settings.stream
+    if stream is None:
+        stream = settings.format != "json" and not wants_image(settings)
+    options = Options(
+        model=settings.model,
+        stream=stream,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
+        stop=settings.stop,
+        seed=settings.seed,
+        choices=choices,
+        reasoning_effort=settings.reasoning_effort,
+        aspect_ratio=settings.aspect_ratio,
+        image_size=settings.image_size,
+        contents=settings.contents,
+        schema=schema,
+        set=fields,
+    )
+    return Request(
+        settings.base_url + "/chat/completions", body_of(messages, options), headers_of(settings.headers)
+    )
+
+
+def warn_of_image_settings(settings: Settings, messages: Messages) -> None:
+    """Say what the server may not know; it is sent all the same, since the list grows (wire.md §7)."""
+    from elkcli.api.request import ASPECT_RATIOS, IMAGE_SIZES
+
+    if settings.aspect_ratio is not None and settings.aspect_ratio not in ASPECT_RATIOS:
+        messages.warn(f"the aspect ratio {settings.aspect_ratio} is not one of {' '.join(ASPECT_RATIOS)}; sent as it is")
+    if settings.image_size is not None and settings.image_size not in IMAGE_SIZES:
+        messages.warn(f"the image size {settings.image_size} is not one of {' '.join(IMAGE_SIZES)}; sent as it is")
+
+
+def token_for(environment: Environment, resolved: Resolved) -> Token | None:
+    """The token, if it may go where it would go. Raises :class:`ConfigError`."""
+    found = credentials.find(environment, resolved)
+    if found is None:
+        return None
+    settings = resolved.settings
+    if settings.base_url.startswith("http://") and not is_loopback(settings.base_url) and not settings.allow_insecure:
+        raise ConfigError(
+            f"the token would go over plain http to {settings.base_url}",
+            hint="use https, or accept the risk: elkcli config set allow_insecure true",
+        )
+    return found[0]
+
+
+def client_for(
+    environment: Environment, settings: Settings, token: Token | None, messages: Messages, *, paced: bool = True
+) -> Client:
+    """The client for the server of the settings; for the demo, the server as well."""
+    from elkcli.api.client import Client, Connection
+
+    transport = None
+    if settings.base_url == DEMO_URL:
+        from elkcli.api.demo import DemoTransport
+
+        pace = READING_PACE if paced and environment.stdout_is_terminal else 0.0
+        transport = lambda: DemoTransport(pace=pace)  # noqa: E731 - a factory is what the connection takes
+    ca_file = settings.ca_file
+    connection = Connection(
+        base_url=settings.base_url,
+        token=token,
+        timeout=settings.timeout,
+        retries=settings.retries,
+        ca_file=ca_file,
+        transport=transport,
+        sleep=environment.sleep,
+    )
+
+    def notify(line: str) -> None:
+        if messages.verbose or environment.stderr_is_terminal:
+            messages.note(line)
+
+    return Client(connection, notify=notify, log=messages.log if messages.verbose else None)
+
+
+def display_for(
+    environment: Environment, settings: Settings, messages: Messages, *, extract: str | None = None, raw: bool = False
+) -> Display:
+    """The display of the chosen format."""
+    reasoning = settings.reasoning if settings.reasoning is not None else environment.at_terminal
+    if raw:
+        return JsonlDisplay(environment, raw=True)
+    if extract is not None:
+        return ExtractDisplay(environment, extract)
+    name = settings.format
+    if name == "auto":
+        name = "markdown" if environment.stdout_is_terminal else "text"
+    if name == "json":
+        return JsonDisplay(environment)
+    if name == "jsonl":
+        return JsonlDisplay(environment)
+    if name == "text":
+        spinner = None
+        if environment.at_terminal and environment.variables.get("TERM") != "dumb" and not messages.quiet:
+            from elkcli.terminal.spinner import Spinner
+
+            spinner = Spinner(environment)
+        return TextDisplay(environment, reasoning=reasoning, spinner=spinner)
+    from elkcli.terminal.markdown import MarkdownDisplay
+
+    display = MarkdownDisplay(
+        environment,
+        color=wants_color(environment, settings.color, environment.stdout_is_terminal),
+        theme=settings.theme,
+        reasoning=reasoning,
+        preview=previewer(environment, settings, messages),
+    )
+    messages.route = display.note
+    return display
+
+
+def previewer(environment: Environment, settings: Settings, messages: Messages) -> Any:
+    """What shows a saved picture at a terminal, or ``None`` where none is to be shown."""
+    if settings.image_preview == "none" or not environment.stdout_is_terminal:
+        return None
+
+    def preview(saved: Any, columns: int) -> str:
+        from pathlib import Path
+
+        from elkcli.terminal.picture import preview as show
+
+        try:
+            data = Path(saved.path).read_bytes()
+        except OSError:
+            return ""
+        return show(data, saved, environment, settings.image_preview, columns) or ""
+
+    return preview
+
+
+@dataclass
+class Turn:
+    """One exchange, assembled. ``run`` sends it and returns the answer, its error raised if there is one."""
+
+    environment: Environment
+    resolved: Resolved
+    messages: Messages
+    client: Client
+    request: Request
+    display: Display
+    record: Any = None
+    save: Saver | None = None
+    raw: bool = False
+    fail_on_length: bool = False
+    notes: list[Note] = field(default_factory=list)
+
+    def run(self) -> Answer:
+        """Send, show, keep. Raises the answer's error once all that came is shown."""
+        from elkcli.chat import send
+
+        def say(note: Note) -> None:
+            (self.messages.warn if note.warning else self.messages.note)(note.text)
+
+        try:
+            answer = send(
+                self.client.answer(self.request, raw=self.raw),
+                self.display,
+                record=self.record,
+                save=self.save,
+                say=self.notes.append if self.messages.route is None and self._holds else say,
+                rest=self.client.rest,
+            )
+        finally:
+            self.messages.route = None
+            for note in self.notes:
+                say(note)
+        self._usage(answer)
+        if answer.error is not None:
+            raise answer.error
+        return answer
+
+    @property
+    def _holds(self) -> bool:
+        """Whether remarks wait for the end of the answer: both go to one terminal, and the answer's line is open."""
+        return self.environment.at_terminal
+
+    def _usage(self, answer: Answer) -> None:
+        settings = self.resolved.settings
+        wanted = settings.usage if settings.usage is not None else self.environment.at_terminal
+        if not wanted or self.messages.quiet or settings.format in ("json", "jsonl"):
+            return
+        if answer.usage is None and answer.error is not None:
+            return
+        from elkcli.prices import cost
+
+        model = answer.served or settings.model
+        prices = self.resolved.file.prices
+        money = cost(answer.usage, prices.get(model) or prices.get(settings.model)) if answer.usage else None
+        self.messages.usage(answer.usage, model, answer.seconds, money)
+
+
+def saver_for(
+    environment: Environment, settings: Settings, *, output: str | None, force: bool, keep: bool
+) -> tuple[Saver | None, Any]:
+    """What saves the pictures of an answer, checked before anything is sent; with it the place for raw bytes."""
+    from elkcli.storage.pictures import Saver as Pictures
+
+    if settings.format == "json" and output is None:
+        return None, None
+    pictures = Pictures(
+        environment, output=output, force=force, image_dir=settings.image_dir
+    )
+    pictures.check()
+    return pictures.save, pictures
+
+
+def refuse(condition: bool, message: str, hint: str | None = None) -> None:
+    """Raise :class:`UsageError` where ``condition`` holds."""
+    if condition:
+        raise UsageError(message, hint=hint)
+
+
+__all__ = ["ElkError", "Turn"]

@@ -1,0 +1,156 @@
+"""Tokens on the disk: kept by profile, each bound to the origin it was stored for, in a file for its owner only."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+from pathlib import Path
+
+from elkcli.environment import Environment
+from elkcli.errors import ConfigError, ElkError
+from elkcli.secret import Token
+from elkcli.storage.lock import locked
+from elkcli.storage.origin import origin
+from elkcli.storage.private import replace
+from elkcli.storage.settings import DEMO_URL, Resolved
+
+COMMAND_SECONDS = 60
+_NO_PROFILE = "default"
+
+
+def credentials_path(environment: Environment) -> Path:
+    """Where tokens are kept."""
+    return environment.config_dir / "credentials.toml"
+
+
+def find(environment: Environment, resolved: Resolved) -> tuple[Token, str] | None:
+    """The token for this run and where it comes from; ``None`` where the demo needs none.
+
+    ``ELKCLI_TOKEN``, then the profile's ``token_command``, then the stored token of the profile, then the stored
+    token of no profile: the last three only for the origin they belong to. Raises :class:`ConfigError`.
+    """
+    url = resolved.settings.base_url
+    if url == DEMO_URL:
+        return None
+    if words := environment.variables.get("ELKCLI_TOKEN", "").strip():
+        return Token(words), "environment"
+    if command := resolved.settings.token_command:
+        if origin(url) != origin(resolved.own_url):
+            raise _elsewhere(origin(resolved.own_url), url)
+        return Token(_run(command)), "token_command"
+    stored = read(credentials_path(environment))
+    strangers = []
+    for name in dict.fromkeys([resolved.profile or _NO_PROFILE, _NO_PROFILE]):
+        if entry := stored.get(name):
+            words, bound = entry
+            if bound == origin(url):
+                return Token(words), "credentials"
+            strangers.append(bound)
+    if strangers:
+        raise _elsewhere(strangers[0], url)
+    raise ConfigError(
+        f"no token for {url}", hint="elkcli config set token, or ELKCLI_TOKEN; `elkcli ask -p demo hi` needs none"
+    )
+
+
+def _elsewhere(bound: str, url: str) -> ConfigError:
+    return ConfigError(
+        f"the stored token belongs to {bound} and is not sent to {origin(url)}",
+        hint="give that address a profile and a token of its own (elkcli config set token -p NAME), or use ELKCLI_TOKEN",
+    )
+
+
+def read(path: Path) -> dict[str, tuple[str, str]]:
+    """The stored tokens with their origins, by profile. Raises :class:`ConfigError`, also where others can read."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            raw = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as problem:
+        raise ConfigError(f"cannot read {path}: {problem.strerror}") from problem
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise ConfigError(f"others can read the tokens in {path}", hint=f"chmod 600 {shlex.quote(str(path))}")
+    import tomllib
+
+    try:
+        document = tomllib.loads(raw.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        # the parser's own words may quote the line, and with it the token
+        raise ConfigError(f"{path} is not valid TOML", hint="elkcli config set token writes it anew") from None
+    found = {}
+    for name, entry in document.items():
+        if isinstance(entry, dict) and isinstance(entry.get("token"), str) and isinstance(entry.get("origin"), str):
+            found[name] = (entry["token"], entry["origin"])
+        else:
+            raise ConfigError(f"{path}: [{name}] needs a token and an origin", hint="elkcli config set token")
+    return found
+
+
+def store(environment: Environment, token: Token, profile: str | None, url: str) -> None:
+    """Keep ``token`` for ``profile``, bound to the origin of ``url``. Raises :class:`ElkError`."""
+    _change(environment, profile or _NO_PROFILE, (token.reveal(), origin(url)))
+
+
+def forget(environment: Environment, profile: str | None) -> bool:
+    """Drop the token of ``profile``; whether there was one."""
+    return _change(environment, profile or _NO_PROFILE, None)
+
+
+def _change(environment: Environment, name: str, entry: tuple[str, str] | None) -> bool:
+    import tomlkit
+
+    path = credentials_path(environment)
+    try:
+        with locked(environment.config_dir):
+            stored = read(path) if entry is None else _read_or_replace(path)
+            had = stored.pop(name, None) is not None
+            if entry is not None:
+                stored[name] = entry
+            elif not had:
+                return False
+            document = tomlkit.document()
+            for profile, (words, bound) in stored.items():
+                table = tomlkit.table()
+                table["token"] = words
+                table["origin"] = bound
+                document[profile] = table
+            replace(path, tomlkit.dumps(document).encode())
+    except OSError as problem:
+        raise ElkError(f"cannot write {path}: {problem.strerror}") from problem
+    return had
+
+
+def _read_or_replace(path: Path) -> dict[str, tuple[str, str]]:
+    try:
+        return read(path)
+    except ConfigError as problem:
+        if "not valid TOML" in problem.message:
+            return {}
+        raise
+
+
+def _run(command: str) -> str:
+    """The first line that the user's program prints. Raises :class:`ConfigError`."""
+    import subprocess
+
+    try:
+        words = shlex.split(command)
+        done = subprocess.run(  # noqa: S603 - the user's own command, from the user's own file
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except ValueError as problem:
+        raise ConfigError(f"token_command cannot be read: {problem}") from problem
+    except subprocess.TimeoutExpired:
+        raise ConfigError(f"token_command gave no token within {COMMAND_SECONDS} s: {command}") from None
+    except OSError as problem:
+        raise ConfigError(f"token_command cannot be run: {command}: {problem.strerror}") from problem
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise ConfigError(f"token_command failed ({done.returncode}): {said[-1] if said else command}")
+    printed = done.stdout.decode("utf-8", "replace").strip().splitlines()
+    if not printed:
+        raise ConfigError(f"token_command printed nothing: {command}")
+    return printed[0]
