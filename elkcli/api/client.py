@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -162,7 +163,7 @@ class Client:
         """Seconds to wait: exponential with full jitter, at least what the server asked; ``None`` to give up."""
         from random import random
 
-        pause = random() * min(20.0, 0.5 * 2**tried)  # noqa: S311 - spreads retries, guards no secret
+        pause: float = random() * min(20.0, 0.5 * 2**tried)  # noqa: S311 - spreads retries, guards no secret
         if asked is None:
             return pause
         if asked > LONGEST_WAIT:
@@ -411,7 +412,7 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
     chosen = ca_file or os.environ.get("SSL_CERT_FILE")
     try:
         if chosen:
-            return ssl.create_default_context(cafile=os.path.expanduser(chosen))
+            return ssl.create_default_context(cafile=Path(chosen).expanduser())
         context = ssl.create_default_context()
     except (OSError, ssl.SSLError) as problem:
         raise ConfigError(f"the certificates in {chosen} cannot be read: {problem}") from None
@@ -498,8 +499,9 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 
 def _request_id(response: httpx.Response) -> str | None:
     for name in ("x-oneapi-request-id", "x-request-id", "request-id", "x-litellm-call-id"):
-        if found := response.headers.get(name):
-            return str(found)[:128]
+        found: str | None = response.headers.get(name)
+        if found:
+            return found[:128]
     return None
 
 

@@ -229,9 +229,7 @@ class Decoder:
                     self._data(data)
             elif failed is None:
                 said = bytes(body[:80]).decode("utf-8", "replace").strip()
-                self._fail(
-                    ApiError(f"the server sent something that is not JSON: {said}", request_id=self._request_id)
-                )
+                self._fail(ApiError(f"the server sent something that is not JSON: {said}", request_id=self._request_id))
             return
         if isinstance(reply, list) and len(reply) == 1:
             reply = reply[0]
@@ -550,9 +548,7 @@ class Decoder:
         if self._damaged:
             if not answered:
                 return Failure(ApiError("the server's stream could not be read", request_id=self._request_id), reason)
-            return Failure(
-                Incomplete("a part of the answer could not be read", request_id=self._request_id), reason
-            )
+            return Failure(Incomplete("a part of the answer could not be read", request_id=self._request_id), reason)
         if reason == "content_filter":
             what = "the model stopped: content_filter" if answered else "no answer: the model stopped (content_filter)"
             return Failure(
@@ -567,8 +563,9 @@ class Decoder:
             return Failure(self._empty(reason), reason)
         if reason is None and self._mode == "sse":
             return Failure(
-                Incomplete("the answer was cut off: the stream ended without a finish reason",
-                           request_id=self._request_id),
+                Incomplete(
+                    "the answer was cut off: the stream ended without a finish reason", request_id=self._request_id
+                ),
                 None,
             )
         if reason == "length":
@@ -589,7 +586,8 @@ class Decoder:
         if reason is None and self._mode in ("", "sse"):
             lost = self._chunks == 1 and self._stream_id == ""
             return Incomplete(
-                "the answer is empty: the upstream's reply was lost" if lost or not self._chunks
+                "the answer is empty: the upstream's reply was lost"
+                if lost or not self._chunks
                 else "the answer is empty",
                 hint="the prompt may be blocked or too long, or the upstream failed",
                 code="lost" if lost else None,

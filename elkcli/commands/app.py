@@ -130,7 +130,7 @@ def execute(environment: Environment) -> int:
     except MemoryError:
         messages.error(ElkError("out of memory"))
         return 1
-    except Exception:  # noqa: BLE001 - the last line of defence; everything foreseen was caught above
+    except Exception:
         import traceback
 
         environment.stderr.write(traceback.format_exc())
@@ -147,9 +147,7 @@ def _execute(environment: Environment) -> int:
             text = io.TextIOWrapper(environment.stdout, encoding="utf-8", write_through=True)
             stack.callback(text.detach)  # the stream belongs to the caller
             stack.enter_context(redirect_stdout(text))
-        code = command.main(
-            list(environment.arguments), prog_name="elkcli", standalone_mode=False, obj=environment
-        )
+        code = command.main(list(environment.arguments), prog_name="elkcli", standalone_mode=False, obj=environment)
     return code if isinstance(code, int) else 0
 
 

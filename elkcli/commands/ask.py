@@ -1,7 +1,7 @@
 """`elkcli ask`: one question, one answer."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,7 +40,9 @@ HELP = """One question, one answer.
 
 def ask(
     ctx: typer.Context,
-    prompt: Annotated[list[str] | None, typer.Argument(metavar="PROMPT", help="The question; - puts stdin there")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Argument(metavar="PROMPT", help="The question; - puts stdin there")
+    ] = None,
     model: options.Model = None,
     system: options.System = None,
     profile: options.Profile = None,
@@ -68,7 +70,9 @@ def ask(
     extract: Annotated[
         str | None, typer.Option("-x", "--extract", metavar="all|N|LANGUAGE", help="Print only code blocks")
     ] = None,
-    raw_events: Annotated[bool, typer.Option("--raw-events", help="Print the server's own objects, one a line")] = False,
+    raw_events: Annotated[
+        bool, typer.Option("--raw-events", help="Print the server's own objects, one a line")
+    ] = False,
     output: options.Output = None,
     force: options.Force = False,
     usage: options.Usage = None,
@@ -93,7 +97,7 @@ def ask(
     environment: Environment = ctx.obj
     refuse(continue_ and session is not None, "--continue and --session exclude each other")
     refuse(extract is not None and format_ in ("json", "jsonl"), f"--extract does not go with --format {format_}")
-    given = {
+    given: dict[str, Any] = {
         "model": model,
         "system": options.system_message(system, environment.directory),
         "temperature": temperature,
@@ -138,7 +142,7 @@ def ask(
             _print(environment, as_curl(request) if curl else _as_json(shown(request, with_token=asked.has_token())))
             return 0
         token = token_for(environment, asked.resolved)
-        save, pictures = saver_for(environment, settings, output=output, force=force, keep=True)
+        save = saver_for(environment, settings, output=output, force=force)
         turn = Turn(
             environment=environment,
             resolved=asked.resolved,
@@ -179,7 +183,7 @@ class _Asked:
         environment: Environment,
         resolved: Resolved,
         messages: Messages,
-        given: dict[str, object],
+        given: dict[str, Any],
         profile: str | None,
     ) -> None:
         self.environment = environment
@@ -254,7 +258,7 @@ class _Asked:
         """Where the exchange is kept."""
 
 
-def _has_system(earlier: list[Message], given: dict[str, object]) -> bool:
+def _has_system(earlier: list[Message], given: dict[str, Any]) -> bool:
     """Whether the earlier messages bring their own system message, which only ``-s`` replaces."""
     return given["system"] is None and any(message.role in ("system", "developer") for message in earlier)
 

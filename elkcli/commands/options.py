@@ -18,7 +18,7 @@ _CONNECTION = "Connection"
 _OUTPUT = "Output"
 
 
-def _option(*names: str, help: str, metavar: str | None = None, group: str | None = None) -> Any:  # noqa: A002
+def _option(*names: str, help: str, metavar: str | None = None, group: str | None = None) -> Any:
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=group)
 
 
@@ -104,14 +104,14 @@ Continue = Annotated[
     bool,
     _option("-c", "--continue", help="Go on with the latest conversation of this terminal, else of this directory"),
 ]
-Session = Annotated[
-    Text, _option("-S", "--session", metavar="NAME", help="Go on with this conversation, or begin it")
-]
+Session = Annotated[Text, _option("-S", "--session", metavar="NAME", help="Go on with this conversation, or begin it")]
 NoHistory = Annotated[bool, _option("--no-history", help="Keep nothing of this exchange")]
 Timeout = Annotated[
     Text, _option("--timeout", metavar="SECONDS", help="Longest silence [default: 300]", group=_CONNECTION)
 ]
-Retries = Annotated[Text, _option("--retries", metavar="N", help="Tries after the first [default: 2]", group=_CONNECTION)]
+Retries = Annotated[
+    Text, _option("--retries", metavar="N", help="Tries after the first [default: 2]", group=_CONNECTION)
+]
 BaseUrl = Annotated[Text, _option("--base-url", metavar="URL", help="Where the API is", group=_CONNECTION)]
 Quiet = Annotated[bool, _option("-q", "--quiet", help="No notes or warnings", group=_OUTPUT)]
 Verbose = Annotated[bool, _option("-v", "--verbose", help="Show what goes over the wire", group=_OUTPUT)]

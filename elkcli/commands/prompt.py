@@ -14,6 +14,7 @@ from elkcli.commands.options import read_file
 from elkcli.conversation import ForeignPart, Message, Part, TextPart
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
+from elkcli.media import sniff
 from elkcli.terminal.messages import Messages
 
 STDIN_LIMIT = 128 * 1024 * 1024  # the relay takes no larger body
@@ -121,12 +122,13 @@ def build(words: list[str], source: Input, *, use_stdin: bool) -> Prompt:
 def _piped(data: bytes, sections: list[str], parts: list[Part]) -> None:
     if not data:
         return
-    from elkcli.storage.attachments import as_part
+    if sniff(data) is not None:
+        from elkcli.storage.attachments import as_part
 
-    part = as_part(data, "stdin")
-    if part is not None and not isinstance(part, TextPart):
-        parts.append(part)
-        return
+        part = as_part(data, "stdin")
+        if part is not None and not isinstance(part, TextPart):
+            parts.append(part)
+            return
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:

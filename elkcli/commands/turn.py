@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from elkcli.api.request import Options, Request, body_of, headers_of
 from elkcli.conversation import Message, Note
 from elkcli.environment import Environment
-from elkcli.errors import ConfigError, ElkError, UsageError
+from elkcli.errors import ConfigError, UsageError
 from elkcli.secret import Token
 from elkcli.storage import credentials
 from elkcli.storage.origin import is_loopback
@@ -68,9 +68,7 @@ def request_of(
         schema=schema,
         set=fields,
     )
-    return Request(
-        settings.base_url + "/chat/completions", body_of(messages, options), headers_of(settings.headers)
-    )
+    return Request(settings.base_url + "/chat/completions", body_of(messages, options), headers_of(settings.headers))
 
 
 def warn_of_image_settings(settings: Settings, messages: Messages) -> None:
@@ -78,7 +76,9 @@ def warn_of_image_settings(settings: Settings, messages: Messages) -> None:
     from elkcli.api.request import ASPECT_RATIOS, IMAGE_SIZES
 
     if settings.aspect_ratio is not None and settings.aspect_ratio not in ASPECT_RATIOS:
-        messages.warn(f"the aspect ratio {settings.aspect_ratio} is not one of {' '.join(ASPECT_RATIOS)}; sent as it is")
+        messages.warn(
+            f"the aspect ratio {settings.aspect_ratio} is not one of {' '.join(ASPECT_RATIOS)}; sent as it is"
+        )
     if settings.image_size is not None and settings.image_size not in IMAGE_SIZES:
         messages.warn(f"the image size {settings.image_size} is not one of {' '.join(IMAGE_SIZES)}; sent as it is")
 
@@ -243,25 +243,28 @@ class Turn:
         self.messages.usage(answer.usage, model, answer.seconds, money)
 
 
-def saver_for(
-    environment: Environment, settings: Settings, *, output: str | None, force: bool, keep: bool
-) -> tuple[Saver | None, Any]:
-    """What saves the pictures of an answer, checked before anything is sent; with it the place for raw bytes."""
-    from elkcli.storage.pictures import Saver as Pictures
-
+def saver_for(environment: Environment, settings: Settings, *, output: str | None, force: bool) -> Saver | None:
+    """What saves the pictures of an answer. A place that was named is checked before anything is sent."""
     if settings.format == "json" and output is None:
-        return None, None
-    pictures = Pictures(
-        environment, output=output, force=force, image_dir=settings.image_dir
-    )
-    pictures.check()
-    return pictures.save, pictures
+        return None
+    pictures: Any = None
+
+    def ready() -> Any:
+        nonlocal pictures
+        if pictures is None:  # loaded for the first picture, or for a place that has to be checked
+            from elkcli.storage.pictures import Saver as Pictures
+
+            pictures = Pictures(environment, output=output, force=force, image_dir=settings.image_dir)
+            if output is not None:
+                pictures.check()
+        return pictures
+
+    if output is not None:
+        ready()
+    return lambda media: ready().save(media)
 
 
 def refuse(condition: bool, message: str, hint: str | None = None) -> None:
     """Raise :class:`UsageError` where ``condition`` holds."""
     if condition:
         raise UsageError(message, hint=hint)
-
-
-__all__ = ["ElkError", "Turn"]

@@ -286,7 +286,11 @@ class Collected:
         number = number if isinstance(number, int) else position
         known = self._calls.get((index, number))
         if known is None:
-            known = self._calls[index, number] = {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
+            known = self._calls[index, number] = {
+                "id": None,
+                "type": "function",
+                "function": {"name": "", "arguments": ""},
+            }
             message["tool_calls"] = [*(message.get("tool_calls") or []), known]
         known["id"] = call.get("id") or known["id"]
         function = call.get("function")
