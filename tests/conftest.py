@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,10 +162,19 @@ class Elkcli:
 
     # Real processes
 
-    def process(self, *arguments: str, env: Mapping[str, str | None] | None = None, **options: Any) -> Process:
-        """Start a real elkcli. Its streams are pipes unless ``options`` say otherwise."""
+    def process(
+        self,
+        *arguments: str,
+        env: Mapping[str, str | None] | None = None,
+        through: Sequence[str] = (),
+        **options: Any,
+    ) -> Process:
+        """Start a real elkcli, ``through`` another program where given.
+
+        Its input is empty and its output are pipes unless ``options`` say otherwise.
+        """
         options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        command = [sys.executable, "-m", "elkcli", *arguments]
+        command = [*through, sys.executable, "-m", "elkcli", *arguments]
         return Process(self, subprocess.Popen(command, cwd=self.work, env=self._variables(env), **options))
 
     def shell(self, script: str, env: Mapping[str, str | None] | None = None, *, stdin: bytes | None = None) -> Result:
