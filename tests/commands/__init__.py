@@ -1,0 +1,1 @@
+"""Each command, from its arguments to its output."""

@@ -1,0 +1,352 @@
+"""`elkcli config`: settings that keep a hand-edited file as it was, and a token that nobody sees."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TOKEN, Elkcli
+from tests.server import Server
+
+LAST4 = TOKEN[-4:]
+
+
+@pytest.fixture(autouse=True)
+def no_server_in_the_environment(elkcli: Elkcli) -> None:
+    elkcli.variables.pop("ELKCLI_BASE_URL", None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("model", "gemini-x", "gemini-x"), ("temperature", "0.5", "0.5"), ("temperature", "1", "1"),
+        ("stream", "no", "false"), ("stream", "TRUE", "true"), ("max_tokens", "12", "12"),
+        ("system", "a = \"b\"\n#", None),
+        ("base_url", "http://localhost:1/", "http://localhost:1/v1"), ("aspect_ratio", "16x9", "16:9"),
+        ("image_size", "2k", "2K"), ("retries", "0", "0"), ("timeout", "2.5", "2.5"), ("seed", "-3", "-3"),
+        ("system", "é 🦌", "é 🦌"),
+    ],
+)  # fmt: skip
+def test_what_is_set_is_got_listed_and_unset(key: str, value: str, shown: str | None, elkcli: Elkcli) -> None:
+    before = elkcli("config", "get", key)
+    elkcli("config", "set", key, value).succeeds(b"")
+    got = elkcli("config", "get", key).succeeds().text.removesuffix("\n")
+    assert got == (shown if shown is not None else value)
+    (row,) = [row for row in elkcli("config", "list", "--json").succeeds().json if row["key"] == key]
+    assert row["origin"] == "file"
+    elkcli("config", "unset", key).succeeds()
+    after = elkcli("config", "get", key)
+    assert (after.code, after.out) == (before.code, before.out)
+
+
+def test_several_words_are_one_value(elkcli: Elkcli) -> None:
+    elkcli("config", "set", "system", "be", "brief").succeeds()
+    elkcli("config", "get", "system").succeeds(b"be brief\n")
+
+
+HAND = """\
+# My settings, do not touch
+model   =  "a"   # the model
+
+temperature = 0.5
+
+[profiles.images]   # pictures
+# before
+model = 'b'
+aspect_ratio = "16:9"
+
+[profiles."my work"]
+base_url = "https://work.example/v1"
+"""
+
+
+def test_comments_and_order_of_a_hand_edited_file_survive(elkcli: Elkcli) -> None:
+    elkcli.configure(HAND)
+    elkcli("config", "set", "model", "z").succeeds()
+    elkcli("config", "set", "seed", "7").succeeds()
+    elkcli("config", "set", "seed", "8", "-p", "images").succeeds()
+    elkcli("config", "unset", "temperature").succeeds()
+    text = (elkcli.config / "config.toml").read_text()
+    for words in ("# My settings, do not touch", "# the model", "# pictures", "# before", '[profiles."my work"]'):
+        assert words in text, text
+    assert text.index('"z"') < text.index("[profiles.images]") < text.index("# before") < text.index("my work")
+    assert "temperature" not in text
+    elkcli("config", "get", "seed").succeeds(b"7\n")
+    elkcli("config", "get", "seed", "-p", "images").succeeds(b"8\n")
+    elkcli("config", "set", "model", "a").succeeds()
+    elkcli("config", "set", "model", "a").succeeds()
+    assert (elkcli.config / "config.toml").read_text().count("model") == text.count("model")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("temperature", "9"), ("modle", "x"), ("stream", "maybe"), ("format", "xml"), ("base_url", "ftp://x"),
+     ("retries", "-1"), ("token_x", "1"), ("profiles", "x"), ("a.b", "1"), ("", "x"), ("headers", "Host: x")],
+)  # fmt: skip
+def test_a_bad_key_or_value_is_2_and_leaves_the_file_alone(key: str, value: str, elkcli: Elkcli) -> None:
+    elkcli.configure(HAND)
+    elkcli("config", "set", key, value).fails(2)
+    assert (elkcli.config / "config.toml").read_text() == HAND
+
+
+def test_a_refused_value_names_the_allowed_ones(elkcli: Elkcli) -> None:
+    for words in ("markdown", "jsonl"):
+        assert words in elkcli("config", "set", "format", "xml").fails(2).err
+    assert "0 to 2" in elkcli("config", "set", "temperature", "9").fails(2).err
+
+
+def test_a_broken_file_is_not_made_worse(elkcli: Elkcli) -> None:
+    elkcli.configure("model = \n")
+    elkcli("config", "set", "model", "x").fails(3)
+    assert (elkcli.config / "config.toml").read_text() == "model = \n"
+
+
+def test_a_bad_value_in_the_file_can_be_mended_by_setting_it(elkcli: Elkcli) -> None:
+    elkcli.configure("temperature = 9\n")
+    assert elkcli("config", "set", "temperature", "1").code in {0, 3}
+
+
+def test_list_tells_where_each_value_comes_from(elkcli: Elkcli) -> None:
+    elkcli.configure("seed = 1\nmax_tokens = 2\nprofile = 'p'\n[profiles.p]\nmax_tokens = 3\ntop_p = 0.5\n")
+    rows = {
+        row["key"]: (row["value"], row["origin"])
+        for row in elkcli("config", "list", "--json", env={"ELKCLI_TOP_P": "0.25"}).succeeds().json
+    }
+    assert rows["seed"] == (1, "file")
+    assert rows["max_tokens"] == (3, "profile")
+    assert rows["top_p"] == (0.25, "environment")
+    assert rows["temperature"] == (None, "default")
+    assert rows["retries"] == (2, "default")
+    assert rows["profile"][0] == "p"
+    plain = elkcli("config", "list").succeeds().text
+    assert all(key in plain for key in rows)
+
+
+def test_path_is_the_file(elkcli: Elkcli) -> None:
+    elkcli("config", "path").succeeds(f"{elkcli.config}/config.toml\n".encode())
+
+
+def test_edit_opens_the_file_and_checks_what_was_saved(elkcli: Elkcli) -> None:
+    editor = elkcli.file("editor", '#!/bin/sh\necho "model = \'edited\'" >> "$1"\n')
+    editor.chmod(0o755)
+    elkcli("config", "edit", env={"EDITOR": str(editor)}).succeeds()
+    elkcli("config", "get", "model").succeeds(b"edited\n")
+    editor.write_text('#!/bin/sh\necho "temperature = 9" >> "$1"\n')
+    elkcli("config", "edit", env={"EDITOR": str(editor)}).fails(3)
+
+
+# The token
+
+
+def test_a_token_is_stored_from_a_pipe_and_never_shown(elkcli: Elkcli) -> None:
+    elkcli("config", "set", "token", stdin=f"{TOKEN}\n").succeeds(b"")
+    shown = elkcli("config", "get", "token").succeeds().text
+    assert shown.startswith("sk-")
+    assert LAST4 in shown
+    listed = elkcli("config", "list").succeeds().text
+    assert LAST4 in listed
+    elkcli.shows_token = True
+    elkcli("config", "get", "token", "--reveal").succeeds(f"{TOKEN}\n".encode())
+
+
+def test_a_token_on_the_command_line_is_refused_with_the_reason(elkcli: Elkcli) -> None:
+    result = elkcli("config", "set", "token", TOKEN).fails(2)
+    assert "command line" in result.error
+    assert not (elkcli.config / "credentials.toml").exists()
+
+
+@pytest.mark.parametrize("given", ["", "  \n", "one\ntwo\n", "sk-\x1b[31m", "sk-é", "sk a", b"\xff\xfe", "sk-\0x"])
+def test_what_is_no_token_is_not_stored(given: str | bytes, elkcli: Elkcli) -> None:
+    elkcli("config", "set", "token", stdin=given).fails(2)
+    assert not (elkcli.config / "credentials.toml").exists()
+
+
+def test_a_short_token_is_not_shown_by_its_last_four(elkcli: Elkcli) -> None:
+    elkcli("config", "set", "token", stdin="abc123").succeeds()
+    assert "c123" not in elkcli("config", "get", "token").succeeds().text
+
+
+def test_the_credentials_are_for_the_owner_only(elkcli: Elkcli) -> None:
+    old = os.umask(0)
+    try:
+        elkcli("config", "set", "token", stdin=TOKEN).succeeds()
+    finally:
+        os.umask(old)
+    file = elkcli.config / "credentials.toml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(elkcli.config.stat().st_mode) == 0o700
+    assert TOKEN not in "".join(path.name for path in elkcli.config.iterdir())
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o666, 0o604])
+def test_credentials_that_others_can_read_are_refused_with_the_cure(mode: int, elkcli: Elkcli, server: Server) -> None:
+    env = {"ELKCLI_TOKEN": None, "ELKCLI_BASE_URL": None}
+    elkcli.configure(f'base_url = "{server.url}"\n')
+    elkcli("config", "set", "token", stdin=TOKEN, env=env).succeeds()
+    file = elkcli.config / "credentials.toml"
+    file.chmod(mode)
+    result = elkcli("ask", "hi", env=env).fails(3)
+    assert f"chmod 600 {file}" in result.hint
+    assert not server.requests
+
+
+def test_tokens_belong_to_profiles(elkcli: Elkcli, server: Server) -> None:
+    env = {"ELKCLI_TOKEN": None, "ELKCLI_BASE_URL": None}
+    elkcli.configure(f'base_url = "{server.url}"\n[profiles.work]\nmodel = "w"\n')
+    elkcli("config", "set", "token", stdin="sk-general-1234567", env=env).succeeds()
+    elkcli("config", "set", "token", "-p", "work", stdin="sk-work-1234567", env=env).succeeds()
+    server.says()
+    elkcli("ask", "hi", env=env).succeeds()
+    elkcli("ask", "hi", "-p", "work", env=env).succeeds()
+    sent = [request.header("authorization") for request in server.requests]
+    assert sent == ["Bearer sk-general-1234567", "Bearer sk-work-1234567"]
+    elkcli("config", "unset", "token", "-p", "work", env=env).succeeds()
+    elkcli("config", "unset", "token", env=env).succeeds()
+    elkcli("ask", "hi", env=env).fails(3)
+
+
+def test_a_changed_base_url_does_not_take_the_token_along(elkcli: Elkcli, server: Server) -> None:
+    env = {"ELKCLI_TOKEN": None, "ELKCLI_BASE_URL": None}
+    elkcli("config", "set", "base_url", "https://api.elk.invalid", env=env).succeeds()
+    elkcli("config", "set", "token", stdin=TOKEN, env=env).succeeds()
+    elkcli("config", "set", "base_url", server.url, env=env).succeeds()
+    elkcli("ask", "hi", env=env).fails(3)
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (f"echo {TOKEN}", 0),
+        (f"printf '  {TOKEN}\\n\\n'", 0),
+        (f"echo {TOKEN} >&2; exit 1", 3),
+        ("true", 3),
+        ("no-such-program-anywhere", 3),
+        ("echo a; echo b", None),
+        ("printf '\\377'", 3),
+    ],
+)
+def test_a_program_can_give_the_token(command: str, code: int | None, elkcli: Elkcli, server: Server) -> None:
+    env = {"ELKCLI_TOKEN": None, "ELKCLI_BASE_URL": None}
+    script = elkcli.file("give", f"#!/bin/sh\n{command}\n")
+    script.chmod(0o755)
+    where = command if command.startswith("no-such") else str(script)
+    elkcli.configure(f'base_url = "{server.url}"\ntoken_command = "{where}"\n')
+    script.write_text(script.read_text().replace(TOKEN, TOKEN[:9] + "''" + TOKEN[9:]))  # not itself a leak
+    server.says()
+    result = elkcli("ask", "hi", env=env)
+    if code is not None:
+        assert result.code == code, result
+    if code == 0:
+        assert server.request.header("authorization") == f"Bearer {TOKEN}"
+    elif code:
+        result.fails(code)
+        assert not server.requests
+
+
+# Many writers
+
+
+@pytest.mark.slow
+def test_two_writers_at_once_lose_nothing(elkcli: Elkcli) -> None:
+    elkcli.configure(HAND)
+    script = "for i in 1 2 3 4 5; do elkcli config set seed $i -p p{0} || exit 1; done"
+    threads = [threading.Thread(target=lambda n=n: elkcli.shell(script.format(n))) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(4):
+        elkcli("config", "get", "seed", "-p", f"p{number}").succeeds(b"5\n")
+    assert "# My settings, do not touch" in (elkcli.config / "config.toml").read_text()
+    assert sorted(path.name for path in elkcli.config.iterdir() if not path.name.startswith(".")) in (
+        ["config.toml"], ["config.toml", "lock"])  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_hidden_prompt_takes_the_token_at_a_terminal(elkcli: Elkcli) -> None:
+    terminal = elkcli.terminal("config", "set", "token")
+    terminal.see("oken").type(TOKEN).press("enter")
+    assert terminal.exit() == 0
+    assert TOKEN not in terminal.scrolled
+    assert LAST4 in elkcli("config", "get", "token").succeeds().text
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_the_prompt_stores_nothing(elkcli: Elkcli) -> None:
+    terminal = elkcli.terminal("config", "set", "token")
+    terminal.see("oken").press("ctrl-c")
+    assert terminal.exit() == 130
+    assert "Traceback" not in terminal.screen
+    assert not (elkcli.config / "credentials.toml").exists()
+
+
+@pytest.mark.slow
+def test_the_token_is_never_among_the_arguments_of_a_process(elkcli: Elkcli, server: Server) -> None:
+    server.stalls()
+    process = elkcli.process("ask", "hi", env={"ELKCLI_BASE_URL": server.url})
+    while not server.requests:
+        assert process.popen.poll() is None
+    shown = subprocess.run(["ps", "-p", str(process.popen.pid), "-o", "args="], capture_output=True, check=False).stdout
+    shown = shown or Path(f"/proc/{process.popen.pid}/cmdline").read_bytes()
+    assert Path(sys.executable).name.encode() in shown
+    assert TOKEN.encode() not in shown
+    process.signal(15)
+    process.result()
+
+
+# check
+
+
+def checked(elkcli: Elkcli, server: Server) -> dict[str, str | None]:
+    elkcli.configure(f'base_url = "{server.url}"\nmodel = "m"\n')
+    return {"ELKCLI_BASE_URL": None}
+
+
+def test_check_reports_each_thing_on_a_line(elkcli: Elkcli, server: Server) -> None:
+    env = checked(elkcli, server)
+    server.serves("/v1/models", {"object": "list", "data": [{"id": "m"}, {"id": "n"}]})
+    lines = elkcli("config", "check", env=env).succeeds().text.splitlines()
+    text = "\n".join(lines).lower()
+    for word in (server.url, "token", "model", "configuration"):
+        assert word in text
+    assert server.request.method == "GET"
+    assert server.request.path == "/v1/models"
+    assert server.request.header("authorization") == f"Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (401, {"error": {"message": "Invalid token"}}, 4),
+        (403, {"error": {"message": "no"}}, 4),
+        (429, b"", 5),
+        (500, {"error": {"message": "x"}}, 6),
+        (404, {"error": {"message": "Invalid URL"}}, 6),
+        (200, "<!doctype html>", 6),
+        (200, {"success": False, "message": "no"}, 6),
+        (200, {"data": [{"id": "other"}]}, 6),
+        (200, {"data": None}, 6),
+        (200, {"data": [1, None, {}, {"id": 7}]}, 6),
+        (200, [], 6),
+    ],
+)
+def test_check_ends_with_the_codes_of_ask(status: int, body: object, code: int, elkcli: Elkcli, server: Server) -> None:
+    env = checked(elkcli, server)
+    server.serves("/v1/models", body, status=status)
+    result = elkcli("config", "check", "--retries", "0", env=env)
+    assert result.code == code, result
+    assert result.error
+    assert "Traceback" not in result.err
+
+
+def test_check_without_a_server_or_a_token(elkcli: Elkcli, server: Server, closed_port: int) -> None:
+    env = {"ELKCLI_BASE_URL": f"http://127.0.0.1:{closed_port}"}
+    assert elkcli("config", "check", "--retries", "0", env=env).code == 7
+    assert elkcli("config", "check", env={**env, "ELKCLI_TOKEN": None}).code == 3
