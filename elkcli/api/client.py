@@ -5,6 +5,7 @@ All that decides whether the token leaves this process is in this file.
 
 from __future__ import annotations
 
+import math
 import ssl
 import threading
 import time
@@ -136,6 +137,8 @@ class Client:
                 retry = can_retry(refused.error, tried) and _safe_to_repeat(request, refused.error)
                 wait = refused.wait
             assert verdict is not None
+            if isinstance(verdict, Failure):
+                self._harmless(verdict.error)
             if isinstance(verdict, Failure) and not given:
                 error = verdict.error
                 if not retry and not isinstance(error, Unreachable):
@@ -173,7 +176,7 @@ class Client:
 
     def _once(self, request: Request, content: bytes, raw: bool) -> Iterator[Piece]:
         with self._response(request, content) as response:
-            request_id = _request_id(response)
+            request_id = self._request_id(response)
             if response.status_code >= 400 or response.status_code in _REDIRECTS or response.status_code < 200:
                 raise self._refused(response, request, request_id)
             decoder = self._decoder = Decoder(raw=raw, request_id=request_id, model=request.model)
@@ -234,13 +237,13 @@ class Client:
                 error, retry, wait = refused.error, can_retry(refused.error, tried), refused.wait
             pause = self._pause(tried, wait, error) if retry and tried <= self._to.retries else None
             if pause is None:
-                raise error
+                raise self._harmless(error)
             self._notify(f"{error.message}; trying again in {pause:.1f} s")
             self._to.sleep(pause)
 
     def _get_once(self, request: Request) -> Any:
         with self._response(request, None) as response:
-            request_id = _request_id(response)
+            request_id = self._request_id(response)
             if response.status_code >= 400 or response.status_code in _REDIRECTS:
                 raise self._refused(response, request, request_id)
             inflate = _inflater(response.headers.get("content-encoding", ""))
@@ -317,6 +320,8 @@ class Client:
                 clock.start()
                 try:
                     response = client.send(built, stream=True)
+                except httpx.InvalidURL:  # ours was parsed above: this is the one in a Location header
+                    raise ApiError("the server redirects to something that is no address") from None
                 finally:
                     clock.cancel()
             self._tell(f"< {response.http_version} {response.status_code} {response.reason_phrase}")
@@ -340,7 +345,8 @@ class Client:
         location = response.headers.get("location", "")
         try:
             target = urljoin(url, location)
-            same = _origin(target) == _origin(url) and not urlsplit(target).username
+            # a backslash is read as a slash by some and as a letter by others: such an address names no one place
+            same = _origin(target) == _origin(url) and not urlsplit(target).username and "\\" not in location
         except ValueError:
             same = False
             target = location
@@ -373,9 +379,15 @@ class Client:
             model=request.model,
             content_type=response.headers.get("content-type", ""),
         )
-        if self._to.token is not None:
-            error.message = self._to.token.hide(error.message)
         return _Refused(error, _retry_after(response.headers))
+
+    def _request_id(self, response: httpx.Response) -> str | None:
+        """The server's name for this request, without the token should it be in there."""
+        for name in ("x-oneapi-request-id", "x-request-id", "request-id", "x-litellm-call-id"):
+            found: str | None = response.headers.get(name)
+            if found:
+                return self._hidden(found[:128])
+        return None
 
     def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -393,7 +405,17 @@ class Client:
 
     def _tell(self, line: str) -> None:
         if self._log is not None:
-            self._log(line)
+            self._log(self._hidden(line))
+
+    def _hidden(self, text: str) -> str:
+        """``text`` without the token, which a server may send back in its errors."""
+        return self._to.token.hide(text) if self._to.token is not None else text
+
+    def _harmless(self, error: ElkError) -> ElkError:
+        error.message = self._hidden(error.message)
+        error.code = self._hidden(error.code) if error.code else None
+        error.request_id = self._hidden(error.request_id) if error.request_id else None
+        return error
 
 
 class _Refused(Exception):
@@ -497,14 +519,6 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, (parts.hostname or "").rstrip("."), port
 
 
-def _request_id(response: httpx.Response) -> str | None:
-    for name in ("x-oneapi-request-id", "x-request-id", "request-id", "x-litellm-call-id"):
-        found: str | None = response.headers.get(name)
-        if found:
-            return found[:128]
-    return None
-
-
 def _retry_after(headers: httpx.Headers) -> float | None:
     """Seconds to wait, from ``retry-after-ms`` or ``Retry-After`` as seconds or date (RFC 9110 §10.2.3)."""
     with suppress(ValueError):
@@ -522,7 +536,7 @@ def _retry_after(headers: httpx.Headers) -> float | None:
             seconds = parsedate_to_datetime(raw).timestamp() - time.time()
         except (ValueError, TypeError, OverflowError):
             return None
-    return max(0.0, seconds) if seconds == seconds and seconds != float("inf") else None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _duration(seconds: float) -> str:

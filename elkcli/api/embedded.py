@@ -63,7 +63,7 @@ class Hoard:
         self.token = re.compile(rf"<elkcli-{self._secret}-(\d{{1,9}})>")
         self.start = re.compile(f"{self.token.pattern}|{_START}")
 
-    def hoist(self, line: bytes) -> bytes:
+    def hoist(self, line: bytes | bytearray) -> bytes | bytearray:
         """``line`` (JSON, or SSE with JSON in it) with a token in the place of each large base64 data URL.
 
         A URL whose base64 is written with escapes, or is broken, stays where it is.
@@ -91,7 +91,7 @@ class Hoard:
         return b"".join([*pieces, view[done:]]) if pieces else line
 
     @staticmethod
-    def _ends_soon(line: bytes, at: int) -> bool:
+    def _ends_soon(line: bytes | bytearray, at: int) -> bool:
         return len(line) - at < _FLUSH or any(line.find(end, at, at + _FLUSH) >= 0 for end in (b'"', b")", b">", b"\\"))
 
     def _keep(self, found: Found) -> bytes:

@@ -180,7 +180,7 @@ class Decoder:
         if self._mode:
             return
         head = bytes(self._head[:64]).removeprefix(BOM).lstrip()
-        if not head:
+        if not head or BOM.startswith(head):
             if len(self._head) > 65536:
                 self._mode = "text"
             return
@@ -251,11 +251,12 @@ class Decoder:
     def _data(self, data: bytes | bytearray, last: bool = False) -> None:
         if self.done:
             return
-        if data[:6] == b"[DONE]":
-            self.done = True
-            return
-        if not data.strip():
-            return
+        if data[:1] != b"{":  # nearly every event begins so
+            data = data.strip()
+            if data[:6] == b"[DONE]":
+                self.done = True
+            if self.done or not data:
+                return
         try:
             chunk = loads(self._lighter(data))
         except ValueError:

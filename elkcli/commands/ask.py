@@ -163,7 +163,8 @@ def ask(
         answer = turn.run()
         if print_id and asked.conversation_id:
             messages.line(asked.conversation_id)
-        if (wants_image(settings) or output is not None) and not answer.media and "](http" not in answer.text:
+        drawn = wants_image(settings) or (output is not None and not environment.directory.joinpath(output).is_dir())
+        if drawn and not answer.media and "](http" not in answer.text:
             raise Incomplete(
                 "no image in the answer", hint="ask a model that draws, such as -m gemini-3-pro-image-preview"
             )

@@ -215,6 +215,7 @@ class Turn:
                 rest=self.client.rest,
             )
         finally:
+            self.client.close()
             self.messages.route = None
             for note in self.notes:
                 say(note)
