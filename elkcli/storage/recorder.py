@@ -1,0 +1,235 @@
+"""One exchange, written down while it happens: the prompt before it is sent, the answer as it comes, its end."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from elkcli.conversation import (
+    Failure,
+    Finished,
+    Media,
+    Message,
+    Piece,
+    Reasoning,
+    SavedMedia,
+    Start,
+    Text,
+    ToolCall,
+    Usage,
+)
+from elkcli.errors import ElkError
+from elkcli.media import sniff
+from elkcli.storage import schema
+from elkcli.storage.exchange import Draft, Exchange, Question, Written, write
+from elkcli.storage.history import History, checked_name
+
+STEP = 0.7
+"""Seconds between two writings of an answer that is coming: what kill -9 may take."""
+PATIENCE = 3.0
+"""Seconds that a question waits for a store that another program keeps locked; the end of the answer tries again."""
+
+
+class Recorder:
+    """Records one exchange: ``begin``, ``add`` each piece, ``close``. Nothing here ever raises or stops an answer.
+
+    The first failure of the store (damaged, locked, full, read-only) is told through ``warn``, once, and from then on
+    nothing is recorded. A :class:`Path` is the data directory, whose store is opened by ``begin`` and closed by
+    ``close``; a :class:`History` stays open, and nothing else may write through it in the meantime.
+
+    While an answer comes, a thread writes it down every :data:`STEP` seconds: the screen never waits for the disk, and
+    a stream that falls silent is on disk all the same. A picture is given either as ``Media`` or as ``SavedMedia``.
+    """
+
+    def __init__(
+        self,
+        store: History | Path,
+        *,
+        warn: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._store = store
+        self._warn = warn
+        self._clock = clock
+        self._patience = patience
+        self._history: History | None = None
+        self._exchange: Exchange | None = None
+        self._written = Written()
+        self._begun = 0.0
+        self._finished = False
+        self._dead = False
+        self._problem: Exception | None = None
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    @property
+    def conversation(self) -> str | None:
+        """The ID of the conversation, once it is on disk."""
+        return self._written.conversation
+
+    def begin(
+        self,
+        messages: Sequence[Message],
+        *,
+        conversation: str | None = None,
+        name: str | None = None,
+        system: str | None = None,
+        model: str | None = None,
+        profile: str | None = None,
+        directory: str | None = None,
+        terminal: str | None = None,
+    ) -> str | None:
+        """Write down what is about to be sent, and return the ID of its conversation; ``None`` if that cannot be.
+
+        ``messages`` are the new ones: without the system message and without what the conversation holds already.
+        ``conversation`` is the ID of the one that goes on; with ``name`` it is the one of that name, begun if need be;
+        with neither, a new one. ``system``, ``model`` and ``profile`` are kept with it; ``None`` leaves what it has.
+        """
+        self._begun = time.monotonic()
+        try:
+            name = None if name is None else checked_name(name)
+            self._history = History.open(self._store) if isinstance(self._store, Path) else self._store
+            self._exchange = Exchange(
+                Question(
+                    messages, conversation, name, system, model, profile, directory, terminal, started=self._clock()
+                )
+            )
+            self._exchange.question.keep_media(self._history.files)
+        except (ElkError, OSError, ValueError) as problem:
+            self._fail(problem)
+        self._flush(self._patience)
+        self._tell()
+        return self.conversation
+
+    def add(self, piece: Piece) -> None:
+        """Take note of a piece of the answer. Cheap: the thread does the writing."""
+        exchange = self._exchange
+        if self._dead or exchange is None:
+            self._tell()
+        elif isinstance(piece, Text):
+            self._draft(exchange, piece.choice).text.append(piece.text)
+        elif isinstance(piece, Reasoning):
+            self._draft(exchange, piece.choice).reasoning.append(piece.text)
+        elif isinstance(piece, (Media, SavedMedia)):
+            self._keep(self._draft(exchange, piece.choice), piece)
+        elif isinstance(piece, ToolCall):
+            function = {"name": piece.name, "arguments": piece.arguments}
+            call = {"id": piece.id, "type": "function", "function": function}
+            self._draft(exchange, piece.choice).calls.append(call)
+        elif isinstance(piece, Start):
+            exchange.start = piece
+        elif isinstance(piece, Usage):
+            exchange.usage = piece
+        elif isinstance(piece, Finished):
+            exchange.reason = piece.reason
+            self._finished = True
+        elif isinstance(piece, Failure):
+            exchange.reason = piece.reason or exchange.reason
+            exchange.error = piece.error.message
+            self._finished = False
+
+    def _draft(self, exchange: Exchange, choice: int) -> Draft:
+        draft = exchange.drafts.get(choice)
+        if draft is None:
+            draft = exchange.drafts[choice] = Draft()
+            if self._keeper is None:
+                self._keeper = threading.Thread(target=self._keep_writing, name="history", daemon=True)
+                self._keeper.start()
+        return draft
+
+    def _keep(self, draft: Draft, piece: Media | SavedMedia) -> None:
+        """Copy a picture into the store now: the file that was saved is the user's, who may move it."""
+        if self._history is None:
+            return
+        files = self._history.files
+        try:
+            if isinstance(piece, Media):
+                told = sniff(piece.data)
+                file = files.keep(piece.data)
+                path = str(files.path(file))
+                kind, mime = (told.kind, told.mime) if told else ("document", "application/octet-stream")
+                saved = SavedMedia(path, path, kind, mime, len(piece.data), choice=piece.choice)
+            else:
+                saved = piece
+                draft.text.append(saved.reference)
+                file = files.keep(Path(saved.path))
+        except FileNotFoundError:  # saved, and gone already: its name stays in the text
+            return
+        except OSError as problem:
+            self._fail(problem)
+            self._tell()
+            return
+        if isinstance(piece, Media):
+            draft.text.append(saved.reference)
+        draft.media.append((file, saved))
+
+    def close(self, *, seconds: float | None = None, error: str | None = None) -> None:
+        """Write down the end. May be called again, to finish what a signal interrupted.
+
+        Without a ``Finished`` before it, what came is kept as a partial answer. ``error`` says why, where no
+        ``Failure`` has said it. ``seconds`` are counted from ``begin`` if they are not given.
+        """
+        self._over.set()
+        exchange = self._exchange
+        if exchange is not None:
+            with self._lock:  # the thread must not take the end for one more step
+                came = any(exchange.drafts.values())
+                exchange.status = "whole" if self._finished else "cut" if came else "failed"
+                exchange.error = exchange.error or error
+                exchange.seconds = time.monotonic() - self._begun if seconds is None else seconds
+                exchange.ended = self._clock()
+            self._flush(schema.PATIENCE, final=True)
+        self._tell()
+        with self._lock:
+            history, self._history, self._exchange = self._history, None, None
+            if history is not None and isinstance(self._store, Path):
+                history.close()
+
+    # The disk
+
+    def _keep_writing(self) -> None:
+        while not self._over.wait(STEP):
+            self._flush(0.0)
+
+    def _flush(self, patience: float, *, final: bool = False) -> None:
+        """Bring the disk up to date. A store that is locked is tried again later, but at the end."""
+        with self._lock:
+            if self._dead or self._history is None or self._exchange is None or self._written.whole:
+                return
+            if self._over.is_set() and not final:
+                return
+            try:
+                self._transact(self._history.connection, self._exchange, patience)
+            except (sqlite3.Error, OSError, ValueError, OverflowError) as problem:
+                if final or not schema.is_busy(problem):
+                    self._fail(problem)
+
+    def _transact(self, connection: sqlite3.Connection, exchange: Exchange, patience: float) -> None:
+        before = self._written
+        try:
+            schema.begin(connection, patience)
+            self._written = write(connection, exchange, before)
+            connection.execute("COMMIT")
+        except BaseException:  # a signal too: whether it came before or after the commit, we know what is on disk
+            if schema.roll_back(connection):
+                self._written = before
+            raise
+        self._dead = self._written.deleted
+
+    def _fail(self, problem: Exception) -> None:
+        self._problem = self._problem or problem
+        self._dead = True
+
+    def _tell(self) -> None:
+        """Warn, in the thread that owns the screen."""
+        problem, self._problem = self._problem, None
+        if problem is None:
+            return
+        path = self._store / schema.NAME if isinstance(self._store, Path) else self._store.path
+        known = schema.explained(problem, path)
+        self._warn(f"not kept: {known.message}" + (f" ({known.hint})" if known.hint else ""))
