@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 import time
@@ -10,9 +11,11 @@ from typing import Any
 import httpx
 import jsonschema
 import pytest
+from PIL import Image
 
 from elkcli.api.demo import MODELS, DemoTransport
 from elkcli.api.embedded import Found, Splitter
+from elkcli.media import dimensions
 from tests import samples
 from tests.api.test_embedded import url
 
@@ -309,3 +312,97 @@ def test_an_image_in_an_earlier_answer_is_seen_as_one() -> None:
     words = content(asked(messages=[{"role": "assistant", "content": text}, {"role": "user", "content": "nice"}]))
     assert not [bit for bit in Splitter().feed(words) if isinstance(bit, Found)]
     assert "2 (1 assistant, 1 user)" in words
+
+
+def picture(response: httpx.Response, *, stream: bool = False) -> bytes:
+    splitter = Splitter()
+    text = streamed(response) if stream else content(response)
+    found = [bit for bit in [*splitter.feed(text), *splitter.close()] if isinstance(bit, Found)]
+    assert len(found) == 1
+    assert found[0].claimed == "image/png"
+    assert text.count("\n![image](data:") == 1
+    return found[0].data
+
+
+def colours(png: bytes) -> tuple[int, int, int]:
+    """The picture's colour, all in all."""
+    with Image.open(io.BytesIO(png)) as image:
+        image.load()
+        pixel = image.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    return (int(pixel[0]), int(pixel[1]), int(pixel[2]))
+
+
+def config(ratio: str, size: str) -> dict[str, Any]:
+    return {"google": {"image_config": {"aspect_ratio": ratio, "image_size": size}}}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size", "pixels"),
+    [
+        ("1:1", "512", (512, 512)),
+        ("16:9", "512", (512, 288)),
+        ("9:16", "1K", (576, 1024)),
+        ("21:9", "1K", (1024, 439)),
+        ("8:1", "1K", (1024, 128)),
+        ("1:8", "512", (64, 512)),
+    ],
+)
+def test_it_draws_a_picture_of_the_shape_and_size_that_was_asked_for(
+    ratio: str, size: str, pixels: tuple[int, int]
+) -> None:
+    png = picture(asked("an elk", extra_body=config(ratio, size)))
+    assert dimensions(png) == pixels
+    assert len(set(colours(png))) > 1
+    assert picture(asked("an elk", extra_body=config(ratio, size), stream=True), stream=True) == png
+
+
+def test_a_model_of_pictures_draws_one_unasked_and_counts_it() -> None:
+    response = asked("an elk", model="demo-image")
+    assert dimensions(picture(response)) == (1024, 1024)
+    assert response.json()["usage"]["completion_tokens_details"]["image_tokens"] == 1120
+    assert "demo built into elkcli" in content(response)
+
+
+def test_other_prompts_and_choices_give_other_pictures() -> None:
+    small = config("1:1", "512")
+    assert picture(asked("an elk", extra_body=small)) == picture(asked("an elk", extra_body=small))
+    assert picture(asked("an elk", extra_body=small)) != picture(asked("a moose", extra_body=small))
+    texts = [choice["message"]["content"] for choice in asked("an elk", extra_body=small, n=2).json()["choices"]]
+    assert texts[0] != texts[1]
+
+
+@pytest.mark.parametrize("as_history", [True, False])
+def test_a_picture_that_is_sent_along_is_changed(as_history: bool) -> None:
+    first = picture(asked("an elk at dawn", extra_body=config("4:3", "512")))
+    if as_history:
+        messages: list[dict[str, Any]] = [
+            {"role": "user", "content": "an elk"},
+            {"role": "assistant", "content": f"Here.\n![image]({url(first)})"},
+            {"role": "user", "content": "now make it blue"},
+        ]
+    else:
+        image = {"type": "image_url", "image_url": {"url": url(first)}}
+        messages = [{"role": "user", "content": [{"type": "text", "text": "make it blue"}, image]}]
+    response = asked(messages=messages, model="demo-image")
+    second = picture(response)
+    assert "the same picture in blue" in content(response)
+    assert dimensions(second) == (512, 384)
+    red, _, blue = colours(second)
+    assert blue > red + 40
+    assert colours(first)[2] - colours(first)[0] < 20
+
+
+def test_a_foreign_picture_is_admitted_to_be_unseen() -> None:
+    image = {"type": "image_url", "image_url": {"url": url(samples.by_pillow("JPEG"), "image/jpeg")}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "make it green"}, image]}]
+    response = asked(messages=messages, extra_body=config("1:1", "512"))
+    assert "cannot see your image/jpeg" in content(response)
+    assert dimensions(picture(response)) == (512, 512)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size"), [("1:9", "1K"), ("0:1", "1K"), ("wide", "1K"), ("1:1", "2k"), ("1:1", "8K")]
+)
+def test_a_shape_or_size_that_google_refuses_is_refused(ratio: str, size: str) -> None:
+    assert asked("an elk", extra_body=config(ratio, size)).status_code == 400
