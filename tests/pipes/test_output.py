@@ -119,7 +119,7 @@ def test_a_deleted_current_directory_is_no_obstacle(elkcli: Elkcli, server: Serv
 
 def test_many_at_once_are_all_answered(elkcli: Elkcli, server: Server) -> None:
     server.says("Hello")
-    result = elkcli.shell("for i in 1 2 3 4 5 6 7 8; do elkcli ask $i & done; wait")
+    result = elkcli.shell("for i in 1 2 3 4 5 6 7 8; do elkcli ask $i > out$i & done; wait; cat out*")
     assert result.out == b"Hello\n" * 8, result
     assert result.err == ""
     assert len(elkcli("history", "list", "--json", "-n", "100").succeeds().json) == 8

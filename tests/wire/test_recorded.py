@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,9 @@ from tests.server import Server, Step, chunked
 RECORDED = Path(__file__).parent / "recorded"
 CUT = {"aimock-x-midcut-stream-true", "aimock-x-truncate-stream-true"}  # the server broke the connection off
 
+TOOL = json.dumps(
+    {"id": "ID", "type": "function", "function": {"name": "get_weather", "arguments": '{"location":"Oslo"}'}}
+)
 # code, standard output, words of the error
 EXPECTED: dict[str, tuple[int, str, str]] = {
     "aimock-err-badjson": (6, "", "Malformed JSON"),
@@ -38,8 +42,8 @@ EXPECTED: dict[str, tuple[int, str, str]] = {
     "aimock-x-na403-stream-true": (4, "", "no access"),
     "aimock-x-reason-stream-false": (0, "42\n", ""),
     "aimock-x-reason-stream-true": (0, "42\n", ""),
-    "aimock-x-tool-stream-false": (0, "", "get_weather"),
-    "aimock-x-tool-stream-true": (0, "", "get_weather"),
+    "aimock-x-tool-stream-false": (0, TOOL.replace("ID", "call_afHJKrlTWRAxKHgF") + "\n", ""),
+    "aimock-x-tool-stream-true": (0, TOOL.replace("ID", "call_KRBHD8MO3npdcaNr") + "\n", ""),
     "aimock-x-truncate-stream-true": (8, "This ans\n", "cut"),
     "aimock-x-unicode-stream-false": (
         0, "日本語のテキスト 🦌🏔️ café – “quotes” العربية\nnew line\ttab\n", ""),

@@ -12,11 +12,14 @@ import pytest
 from tests.conftest import Elkcli
 from tests.server import Server
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = f"![image](data:image/png;base64,{PIXEL})"
+
 
 def body(elkcli: Elkcli, server: Server, *arguments: str, **options: Any) -> Any:
     """The body of the request that ``elkcli ask …`` sends."""
     if not server._script:
-        server.says()
+        server.says(PICTURE if "--aspect-ratio" in arguments or "--image-size" in arguments else "Hello")
     elkcli("ask", *arguments, **options).succeeds()
     return server.requests[-1].json
 
@@ -103,8 +106,8 @@ def test_an_image_request_carries_both_documented_members_and_does_not_stream(
 
 
 def test_an_unknown_ratio_or_size_warns_and_is_sent(elkcli: Elkcli, server: Server) -> None:
-    server.says()
-    result = elkcli("ask", "a fox", "--aspect-ratio", "7:5", "--image-size", "8k").succeeds(b"Hello\n")
+    server.says(PICTURE)
+    result = elkcli("ask", "a fox", "--aspect-ratio", "7:5", "--image-size", "8k").succeeds()
     assert server.request.json["extra_body"]["google"]["image_config"] == {"aspect_ratio": "7:5", "image_size": "8K"}
     assert "7:5" in result.err
     assert "8K" in result.err
@@ -279,7 +282,7 @@ def test_the_curl_command_really_runs_and_sends_the_same(
     assert result.code == 0, result
     assert b"Hello" in result.out
     ours, theirs = server.requests
-    assert theirs.body == ours.body
+    assert theirs.body.removesuffix(b"\n") == ours.body, "a long body may gain the newline of a here-document"
     assert theirs.path == ours.path
     for name in ("Authorization", "Content-Type", "X-It", "Accept-Encoding", "User-Agent"):
         assert theirs.header(name) == ours.header(name)

@@ -42,6 +42,10 @@ def tool(index: int, **call: Any) -> bytes:
     return event(chunk(tool_calls=[{"index": index, **call}]))
 
 
+CALLS = [
+    json.dumps({"id": id, "type": "function", "function": {"name": name, "arguments": given}}).encode() + b"\n"
+    for id, name, given in (("call_1", "look", '{"at":"x"}'), ("call_2", "then", "{}"))
+]
 WHOLE = [
     Case("in one piece", [b"".join(stream("Hello"))]),
     Case("keep-alive comments before and between", [PING, PING, ROLE, PING, HEL, PING, LO, PING, STOP, COUNTED, DONE]),
@@ -136,7 +140,8 @@ WHOLE = [
         tool(0, id="call_1", type="function", function={"name": "look", "arguments": ""}),
         tool(0, type=None, function={"arguments": '{"at":'}), tool(0, type=None, function={"arguments": '"x"}'}),
         event(chunk(finish="tool_calls")), tool(1, id="call_2", function={"name": "then", "arguments": "{}"}),
-        STOP, DONE], out=b"", err="look"),
+        STOP, DONE],
+        out=b"".join(CALLS)),
 ]  # fmt: skip
 
 CUT = [
