@@ -114,7 +114,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(lines=st.lists(LINES, max_size=20), places=st.lists(st.integers(0, 3000), max_size=4))
 def test_any_mixture_of_stream_parts_ends_in_a_verdict(lines: list[bytes], places: list[int]) -> None:
     data = b"".join(lines)
@@ -137,7 +137,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(body=st.dictionaries(MEMBERS, VALUES, max_size=5), delta=st.dictionaries(MEMBERS, VALUES, max_size=4))
 def test_no_shape_of_object_is_too_odd(body: dict[str, Any], delta: dict[str, Any]) -> None:
     choice = {"choices": [{"index": 0, "delta": delta}]}

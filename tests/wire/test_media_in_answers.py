@@ -1,0 +1,251 @@
+"""Pictures and sounds in the answer, in every shape they arrive in, become files that elkcli names."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import struct
+import time
+import wave
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Elkcli
+from tests.server import DONE, Server, chunk, event, stream, whole
+
+
+def png(width: int, height: int) -> bytes:
+    """A grey picture."""
+
+    def part(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress((b"\0" + b"\x80" * width) * height, 0)
+    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", header) + part(b"IDAT", rows) + part(b"IEND", b"")
+
+
+def wav() -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(160))
+    return out.getvalue()
+
+
+FOX, OWL, SOUND = png(3, 2), png(5, 4), wav()
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + bytes(64) + b"\xff\xd9"
+
+
+def url(data: bytes, mime: str = "image/png") -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def image(data: bytes, mime: str = "image/png") -> str:
+    return f"![image]({url(data, mime)})"
+
+
+def part(data: bytes) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url(data)}}
+
+
+SHAPES: dict[str, bytes | dict[str, Any]] = {
+    "Markdown in a stream": b"".join(stream("Here: ", image(FOX))),
+    "Markdown in many deltas": b"".join(stream(*re.findall(".{1,7}", "Here: " + image(FOX)))),
+    "Markdown in one reply": whole("Here: " + image(FOX)),
+    "images beside null content": whole(None, images=[part(FOX)]),
+    "images beside text": whole("Here: ", images=[part(FOX)]),
+    "images in a delta": event(chunk("Here: ")) + event(chunk(images=[part(FOX)])) + event(chunk(finish="stop")) + DONE,
+    "a bare URL as an image": whole("Here: ", images=[{"type": "image_url", "image_url": url(FOX)}]),
+    "content of parts": whole([{"type": "text", "text": "Here: "}, part(FOX)]),
+    "content of parts in a delta": event(chunk([{"type": "text", "text": "Here: "}, part(FOX)]))
+    + event(chunk(finish="stop")) + DONE,
+    "Markdown in the reasoning": event(chunk(reasoning_content="hm " + image(FOX)))
+    + event(chunk(finish="stop")) + DONE,
+    "Markdown in the reasoning of one reply": whole("", reasoning_content=image(FOX)),
+    "a type that lies": whole("Here: " + image(FOX, "image/jpeg")),
+    "a type in capitals": whole("Here: " + image(FOX, "IMAGE/PNG")),
+    "another alternative text": whole(f"Here: ![a fox]({url(FOX)})"),
+}  # fmt: skip
+
+
+def files(elkcli: Elkcli) -> list[Path]:
+    return sorted(elkcli.work.iterdir())
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_picture_becomes_a_file_in_whatever_shape_it_came(shape: str, elkcli: Elkcli, server: Server) -> None:
+    server.replies(SHAPES[shape])
+    result = elkcli("ask", "a fox").succeeds()
+    (file,) = files(elkcli)
+    assert file.read_bytes() == FOX
+    assert file.suffix == ".png"
+    assert b"base64" not in result.out
+    assert file.name in result.err
+    assert "3" in result.err
+    assert "2" in result.err
+    assert str(len(FOX)) in result.err
+    if "reasoning" not in shape:
+        assert re.search(rf"!\[[^\]]*\]\({re.escape(file.name)}\)\n\Z", result.text), result
+
+
+def test_several_pictures_become_several_files_and_nothing_is_overwritten(elkcli: Elkcli, server: Server) -> None:
+    server.says(f"One {image(FOX)} two {image(OWL)} three {image(FOX)}.")
+    for _ in range(2):
+        names = re.findall(r"!\[image\]\(([^)]*)\)", elkcli("ask", "hi").succeeds().text)
+        assert [(elkcli.work / name).read_bytes() for name in names] == [FOX, OWL, FOX]
+    assert len(files(elkcli)) == 6
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "-rf", "a\0b", "x" * 5000, "\x1b]0;x\x07", "con.png"])
+def test_the_server_names_no_file(name: str, elkcli: Elkcli, server: Server) -> None:
+    server.replies({**whole(f"![{name}]({url(FOX)})"), "id": name, "model": name})
+    elkcli("ask", "hi").succeeds()
+    (file,) = files(elkcli)
+    assert re.fullmatch(r"[A-Za-z0-9][\w.-]{0,100}\.png", file.name)
+
+
+@pytest.mark.parametrize("mime", ["image/png", "image/svg+xml", "text/html", "application/x-sh", "image/../x", ""])
+def test_the_bytes_decide_the_ending_of_the_name(mime: str, elkcli: Elkcli, server: Server) -> None:
+    server.says(image(JPEG, mime))
+    elkcli("ask", "hi")
+    assert all(file.suffix == ".jpg" for file in files(elkcli))
+
+
+def test_a_sound_is_a_file_too(elkcli: Elkcli, server: Server) -> None:
+    server.replies(whole(f"Listen: [media]({url(SOUND, 'audio/wav')})"))
+    result = elkcli("ask", "hi", "--no-stream").succeeds()
+    (file,) = files(elkcli)
+    assert file.suffix == ".wav"
+    assert file.read_bytes() == SOUND
+    assert file.name in result.text
+
+
+@pytest.mark.parametrize("text", ["See https://example.invalid/fox.png now", "![fox](https://example.invalid/fox.png)"])
+def test_a_picture_elsewhere_stays_a_link(text: str, elkcli: Elkcli, server: Server) -> None:
+    server.says(text)
+    elkcli("ask", "hi").succeeds(f"{text}\n".encode())
+    assert not files(elkcli)
+    assert len(server.requests) == 1
+
+
+def test_a_link_among_the_images_is_printed(elkcli: Elkcli, server: Server) -> None:
+    link = "https://example.invalid/fox.png"
+    server.replies(whole(None, images=[{"type": "image_url", "image_url": {"url": link}}]))
+    assert link in elkcli("ask", "hi").succeeds().text
+    assert not files(elkcli)
+
+
+@pytest.mark.parametrize("broken", ["![image](data:image/png;base64,@@@@)", "![image](data:image/png;base64,)",
+                                    "![image](data:image/png,abc)", "![image](data:image/png;base64,abc",
+                                    "![image](data:;base64,AAAA)"])  # fmt: skip
+def test_a_broken_picture_is_no_crash_and_loses_no_words(broken: str, elkcli: Elkcli, server: Server) -> None:
+    server.says(f"before {broken} after")
+    result = elkcli("ask", "hi")
+    assert result.code in {0, 8}, result
+    assert result.out.startswith(b"before ")
+    assert b"after" in result.out
+    assert "Traceback" not in result.err
+
+
+def test_an_unknown_part_is_noted(elkcli: Elkcli, server: Server) -> None:
+    server.replies(whole([{"type": "text", "text": "Hello"}, {"type": "hologram", "hologram": {}}]))
+    assert "hologram" in elkcli("ask", "hi").succeeds(b"Hello\n").err
+
+
+def test_output_names_the_file_and_numbers_the_others(elkcli: Elkcli, server: Server) -> None:
+    server.says(f"{image(FOX)} {image(OWL)}")
+    elkcli("ask", "hi", "-o", "out.png").succeeds()
+    assert (elkcli.work / "out.png").read_bytes() == FOX
+    assert (elkcli.work / "out-2.png").read_bytes() == OWL
+    elkcli("ask", "hi", "-o", "out.png").fails(2)
+    assert len(server.requests) == 1
+    elkcli("ask", "hi", "-o", "out.png", "--force").succeeds()
+
+
+def test_output_may_be_a_directory(elkcli: Elkcli, server: Server) -> None:
+    (elkcli.work / "pictures").mkdir()
+    server.says(image(FOX))
+    elkcli("ask", "hi", "-o", "pictures").succeeds()
+    (file,) = (elkcli.work / "pictures").iterdir()
+    assert file.read_bytes() == FOX
+
+
+def test_output_may_be_a_setting(elkcli: Elkcli, server: Server, tmp_path: Path) -> None:
+    place = tmp_path / "deep" / "er"
+    server.says(image(FOX))
+    elkcli("ask", "hi", env={"ELKCLI_IMAGE_DIR": str(place)}).succeeds()
+    (file,) = place.iterdir()
+    assert file.read_bytes() == FOX
+
+
+def test_output_may_be_a_pipe(elkcli: Elkcli, server: Server) -> None:
+    server.says(f"A fox: {image(FOX)} and words")
+    result = elkcli("ask", "hi", "-o", "-").succeeds(FOX)
+    assert "A fox" in result.err
+    assert not files(elkcli)
+
+
+def test_json_keeps_the_data_url_and_jsonl_has_an_event(elkcli: Elkcli, server: Server) -> None:
+    server.says(f"A fox: {image(FOX)}")
+    reply = elkcli("ask", "hi", "-f", "json").succeeds().json
+    assert url(FOX) in reply["choices"][0]["message"]["content"]
+    assert not files(elkcli)
+    elkcli("ask", "hi", "-f", "json", "-o", "fox.png").succeeds()
+    assert (elkcli.work / "fox.png").read_bytes() == FOX
+    types = [line["type"] for line in elkcli("ask", "hi", "-f", "jsonl").succeeds().events]
+    assert "image" in types
+    assert "text" in types
+
+
+def test_a_picture_is_kept_when_the_stream_is_cut_behind_it(elkcli: Elkcli, server: Server) -> None:
+    server.drops(after=f"Here: {image(FOX)} and")
+    result = elkcli("ask", "hi")
+    assert result.code == 8
+    (file,) = files(elkcli)
+    assert file.read_bytes() == FOX
+
+
+def test_no_picture_where_one_was_asked_for_is_8(elkcli: Elkcli, server: Server) -> None:
+    server.says("I would draw, but")
+    elkcli("ask", "a fox", "--aspect-ratio", "1:1").fails(8, b"I would draw, but\n")
+
+
+def test_a_picture_of_twenty_megabytes_takes_seconds(elkcli: Elkcli, server: Server) -> None:
+    large = png(4000, 4000)
+    server.says(f"Here: {image(large)}")
+    began = time.monotonic()
+    elkcli("ask", "hi").succeeds()
+    assert time.monotonic() - began < 10
+    (file,) = files(elkcli)
+    assert file.read_bytes() == large
+
+
+def test_at_a_terminal_the_base64_is_never_seen(elkcli: Elkcli, server: Server) -> None:
+    server.says(f"Here: {image(FOX)}")
+    result = elkcli("ask", "hi", terminal=True, env={"ELKCLI_IMAGE_PREVIEW": "none", "NO_COLOR": "1"}).succeeds()
+    assert base64.b64encode(FOX).decode()[8:40] not in result.text
+    (file,) = files(elkcli)
+    assert file.name in result.text + result.err
+
+
+def test_a_picture_that_cannot_be_saved_is_told_and_not_lost(elkcli: Elkcli, server: Server) -> None:
+    elkcli.file("file", "")
+    server.says(f"Here: {image(FOX)}")
+    result = elkcli("ask", "hi", env={"ELKCLI_IMAGE_DIR": str(elkcli.work / "file")})
+    assert result.code == 1 or any(path.read_bytes() == FOX for path in elkcli.home.rglob("*.png"))
+    assert result.err.strip()
+    assert "Traceback" not in result.err
+
+
+def test_dry_run_of_a_picture_request_saves_nothing(elkcli: Elkcli, server: Server) -> None:
+    shown = elkcli("ask", "hi", "--image-size", "2K", "-o", "x.png", "--dry-run").succeeds().json
+    assert json.dumps(shown["body"]["extra_body"])
+    assert not files(elkcli)
