@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from elkcli.conversation import MediaPart, Message, SavedMedia, Start, Usage
-from elkcli.storage import search
+from elkcli.storage import schema
 from elkcli.storage.media import MediaFiles
 from elkcli.storage.turns import TOKENS, as_stored, clean, tokens
 
@@ -20,8 +20,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _AFTER_WHAT_IS_SENT = 1_000_000
 
 
-@dataclass
-class Question:
+class Question(NamedTuple):
     """What is sent, to which conversation, and from where."""
 
     messages: Sequence[Message]
@@ -33,7 +32,7 @@ class Question:
     directory: str | None
     terminal: str | None
     started: float
-    files: dict[tuple[int, int], str] = field(default_factory=dict)
+    files: dict[tuple[int, int], str]
 
     def keep_media(self, store: MediaFiles) -> None:
         """Store the media of the messages, so that the rows can name them. Raises ``OSError``."""
@@ -47,36 +46,35 @@ class Question:
                     self.files[at, place] = store.keep(Path(part.path))
 
 
-@dataclass
 class Draft:
     """One answer as far as it has come."""
 
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    media: list[tuple[str, SavedMedia]] = field(default_factory=list)
-    calls: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.media: list[tuple[str, SavedMedia]] = []
+        self.calls: list[dict[str, Any]] = []
 
     def __bool__(self) -> bool:
         return bool(self.text or self.media or self.calls)
 
 
-@dataclass
 class Exchange:
     """All that is known of an exchange. ``status`` is as in :class:`~elkcli.storage.turns.Turn`."""
 
-    question: Question
-    drafts: dict[int, Draft] = field(default_factory=dict)
-    start: Start = field(default_factory=Start)
-    usage: Usage = field(default_factory=Usage)
-    status: str = "open"
-    reason: str | None = None
-    error: str | None = None
-    seconds: float | None = None
-    ended: float = 0.0
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self.drafts: dict[int, Draft] = {}
+        self.start = Start()
+        self.usage = Usage()
+        self.status = "open"
+        self.reason: str | None = None
+        self.error: str | None = None
+        self.seconds: float | None = None
+        self.ended = 0.0
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """How much of a draft is on disk: its message, pieces and characters of text and reasoning, media, tool calls."""
 
     message: int
@@ -86,13 +84,12 @@ class Row:
     calls: int = 0
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """How much of an exchange is on disk. Never changed, only replaced: a signal between two steps breaks nothing."""
 
     turn: int | None = None
     conversation: str | None = None
-    answers: dict[int, Row] = field(default_factory=dict)
+    answers: Mapping[int, Row] = MappingProxyType({})
     whole: bool = False
     deleted: bool = False
 
@@ -119,18 +116,18 @@ def write(connection: sqlite3.Connection, exchange: Exchange, before: Written) -
         ),
     ).rowcount
     if not there:  # by the user, in another window, who does not want it kept
-        return replace(before, deleted=True)
+        return before._replace(deleted=True)
     rows = dict(before.answers)
     for choice, draft in sorted(exchange.drafts.items()):
         row = rows.get(choice) or _new_row(connection, before.turn, choice)
         write_text = _write_segments if exchange.status == "open" else _write_whole
         rows[choice] = write_text(connection, draft, _write_media_and_calls(connection, draft, row))
     if exchange.status == "open":
-        return replace(before, answers=rows)
+        return before._replace(answers=rows)
     connection.execute(
         "UPDATE conversations SET updated = max(updated, ?) WHERE id = ?", (exchange.ended, before.conversation)
     )
-    return replace(before, answers=rows, whole=True)
+    return before._replace(answers=rows, whole=True)
 
 
 def _words(text: str | None) -> str | None:
@@ -177,7 +174,7 @@ def _write_question(connection: sqlite3.Connection, question: Question) -> Writt
             "INSERT INTO messages (turn, position, role, text, parts, extra) VALUES (?, ?, ?, ?, ?, ?)",
             (turn, position, clean(message.role), text, parts, extra),
         ).lastrowid
-        search.index(connection, number or 0, text)
+        schema.index(connection, number or 0, text)
         for place, part in enumerate(media):
             row: tuple[str | None, ...] = ("document", "application/json", None, None)
             if isinstance(part, MediaPart):
@@ -226,7 +223,7 @@ def _write_media_and_calls(connection: sqlite3.Connection, draft: Draft, row: Ro
     if len(calls) > row.calls:
         extra = json.dumps({"tool_calls": calls})
         connection.execute("UPDATE messages SET extra = ? WHERE id = ?", (extra, row.message))
-    return replace(row, media=len(media), calls=len(calls))
+    return row._replace(media=len(media), calls=len(calls))
 
 
 def _write_segments(connection: sqlite3.Connection, draft: Draft, row: Row) -> Row:
@@ -241,7 +238,7 @@ def _write_segments(connection: sqlite3.Connection, draft: Draft, row: Row) -> R
             )
             pieces[which] += len(new)
             characters[which] += max(1, len(text))
-    return replace(row, pieces=(pieces[0], pieces[1]), characters=(characters[0], characters[1]))
+    return row._replace(pieces=(pieces[0], pieces[1]), characters=(characters[0], characters[1]))
 
 
 def _write_whole(connection: sqlite3.Connection, draft: Draft, row: Row) -> Row:
@@ -250,7 +247,7 @@ def _write_whole(connection: sqlite3.Connection, draft: Draft, row: Row) -> Row:
         "UPDATE messages SET text = ?, reasoning = ? WHERE id = ?", (text, reasoning or None, row.message)
     )
     connection.execute("DELETE FROM segments WHERE message = ?", (row.message,))
-    search.index(connection, row.message, text)
+    schema.index(connection, row.message, text)
     return row
 
 

@@ -6,9 +6,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from elkcli.conversation import MediaPart, Message, Part, TextPart, Usage
 from elkcli.errors import UsageError
@@ -19,8 +19,7 @@ from elkcli.storage.turns import Turn, clean
 SHORTEST_PREFIX = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(NamedTuple):
     """What is known of a conversation without its words. ``turns`` are counted without those taken back."""
 
     id: str
@@ -40,8 +39,7 @@ class Conversation:
         return self.name or self.id
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A conversation in which something was found, and the latest place in it."""
 
     conversation: Conversation
@@ -49,8 +47,7 @@ class Found:
     excerpt: str
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(NamedTuple):
     """What one model cost on one day under one profile (empty: none)."""
 
     day: str

@@ -96,7 +96,7 @@ class Recorder:
             self._history = History.open(self._store) if isinstance(self._store, Path) else self._store
             self._exchange = Exchange(
                 Question(
-                    messages, conversation, name, system, model, profile, directory, terminal, started=self._clock()
+                    messages, conversation, name, system, model, profile, directory, terminal, self._clock(), files={}
                 )
             )
             self._exchange.question.keep_media(self._history.files)
@@ -168,11 +168,12 @@ class Recorder:
             draft.text.append(saved.reference)
         draft.media.append((file, saved))
 
-    def close(self, *, seconds: float | None = None, error: str | None = None) -> None:
+    def close(self, *, seconds: float | None = None, error: str | None = None, hurry: bool = False) -> None:
         """Write down the end. May be called again, to finish what a signal interrupted.
 
         Without a ``Finished`` before it, what came is kept as a partial answer. ``error`` says why, where no
-        ``Failure`` has said it. ``seconds`` are counted from ``begin`` if they are not given.
+        ``Failure`` has said it. ``seconds`` are counted from ``begin`` if they are not given. ``hurry`` is for a
+        process that ends now: everything is written, and tidying the store is left to a later one.
         """
         self._over.set()
         exchange = self._exchange
@@ -188,11 +189,17 @@ class Recorder:
         with self._lock:
             history, self._history, self._exchange = self._history, None, None
             if history is not None and isinstance(self._store, Path):
-                history.close()
+                if hurry:
+                    schema.leave(history.connection)
+                else:
+                    history.close()
 
     # The disk
 
     def _keep_writing(self) -> None:
+        with self._lock:
+            if self._history is not None:
+                schema.tidy(self._history.connection, self._history.path)
         while not self._over.wait(STEP):
             self._flush(0.0)
 

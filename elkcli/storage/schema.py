@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ from elkcli.storage import private
 NAME = "history.db"
 PATIENCE = 10.0
 """Seconds to wait for other processes. Each writes for a millisecond or so: fifty at once are no reason to fail."""
+_LONG_LOG = 1 << 19
 _NAP = 0.1
 """Seconds that SQLite itself waits. It cannot be interrupted meanwhile, so the long wait is made of these."""
 
@@ -192,6 +194,41 @@ def roll_back(connection: sqlite3.Connection) -> bool:
     return True
 
 
+def index(connection: sqlite3.Connection, message: int, text: str) -> None:
+    """Make ``text`` searchable, in the caller's transaction. Without FTS5 it waits for a search that has it."""
+    try:
+        connection.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (message, text))
+    except sqlite3.OperationalError as problem:
+        if not lacks_fts(problem):
+            raise
+        return
+    connection.execute("UPDATE messages SET indexed = 1 WHERE id = ?", (message,))
+
+
+def leave(connection: sqlite3.Connection) -> None:
+    """Be done with the store without the tidying of a last reader, whose ``fsync`` costs 5 ms on a good disk.
+
+    The write-ahead log stays, and :func:`tidy` keeps it small.
+    """
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
+        connection.close()
+    else:  # never closed, the end of the process does it; the reference keeps Python from doing so
+        _LEFT.append(connection)
+
+
+_LEFT: list[sqlite3.Connection] = []
+
+
+def tidy(connection: sqlite3.Connection, path: Path) -> None:
+    """Move the write-ahead log into the store, once it has grown: who opens the store reads all of it. Never raises."""
+    with suppress(OSError, sqlite3.Error):
+        if path.with_name(path.name + "-wal").stat().st_size > _LONG_LOG:
+            connection.execute("PRAGMA busy_timeout = 0")  # not now if anybody else is at it
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.execute(f"PRAGMA busy_timeout = {int(_NAP * 1000)}")
+
+
 def is_busy(problem: BaseException) -> bool:
     """Whether another process has the store just now, so that trying again makes sense."""
     code = getattr(problem, "sqlite_errorcode", None) or 0
@@ -199,8 +236,8 @@ def is_busy(problem: BaseException) -> bool:
 
 
 def lacks_fts(problem: sqlite3.OperationalError) -> bool:
-    """Whether this SQLite was built without full text search."""
-    return "no such module" in str(problem)
+    """Whether this SQLite was built without full text search, or the one that made the store was."""
+    return "no such module: fts5" in str(problem) or "no such table: words" in str(problem)
 
 
 def is_read_only(problem: BaseException) -> bool:

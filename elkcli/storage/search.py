@@ -10,9 +10,15 @@ from typing import NamedTuple
 from elkcli.storage import schema
 
 _WIDTH = 160
-# Scripts written without spaces are one long token to the index, so that a word inside is found by looking at the text.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]"
+# Thai and Lao, Burmese, Khmer, and from the radicals on Chinese, Japanese, Korean
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x2E80, 0xA4CF),
+    (0xAC00, 0xD7FF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
 )
 
 
@@ -25,17 +31,6 @@ class Hit(NamedTuple):
     excerpt: str
 
 
-def index(connection: sqlite3.Connection, message: int, text: str) -> None:
-    """Make ``text`` searchable, in the caller's transaction. Without FTS5 it waits for a search that has it."""
-    try:
-        connection.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", (message, text))
-    except sqlite3.OperationalError as problem:
-        if not (schema.lacks_fts(problem) or "no such table" in str(problem)):
-            raise
-        return
-    connection.execute("UPDATE messages SET indexed = 1 WHERE id = ?", (message,))
-
-
 def forget(connection: sqlite3.Connection, turns: str) -> None:
     """Take the messages of some turns (a subquery) out of the index, in the caller's transaction, before they go."""
     try:
@@ -44,7 +39,7 @@ def forget(connection: sqlite3.Connection, turns: str) -> None:
             f"SELECT 'delete', id, text FROM messages WHERE indexed = 1 AND turn IN ({turns})"
         )
     except sqlite3.OperationalError as problem:
-        if not (schema.lacks_fts(problem) or "no such table" in str(problem)):
+        if not schema.lacks_fts(problem):
             raise
 
 
@@ -69,7 +64,7 @@ def _distinct(hits: Iterator[Hit], limit: int) -> list[Hit]:
 
 def _matches(connection: sqlite3.Connection, terms: list[str]) -> Iterator[Hit]:
     words = [term for term in terms if any(char.isalnum() for char in term)]
-    if words and not any(_UNSPACED.search(word) for word in words) and _ready(connection):
+    if words and not any(_unspaced(char) for word in words for char in word) and _ready(connection):
         where = "w.words MATCH ?"
         values = [" ".join('"' + word.replace('"', '""') + '"*' for word in words)]
         source = "words w CROSS JOIN messages m ON m.id = w.rowid"
@@ -86,6 +81,13 @@ def _matches(connection: sqlite3.Connection, terms: list[str]) -> Iterator[Hit]:
         yield Hit(message, conversation, role, excerpt(said, terms))
 
 
+def _unspaced(char: str) -> bool:
+    """Whether ``char`` is of a script written without spaces: a sentence is one token to the index, so that a word in
+    it is found by looking at the text only."""
+    code = ord(char)
+    return code >= 0x0E00 and any(first <= code <= last for first, last in _UNSPACED)
+
+
 def _ready(connection: sqlite3.Connection) -> bool:
     """Whether there is an index with all messages in it; those written by an SQLite without FTS5 are added now."""
     late = (
@@ -97,10 +99,10 @@ def _ready(connection: sqlite3.Connection) -> bool:
             with schema.writing(connection):
                 connection.execute(schema.WORDS)
                 for message, text in connection.execute(late).fetchall():
-                    index(connection, message, text)
+                    schema.index(connection, message, text)
         connection.execute("SELECT rowid FROM words LIMIT 1").fetchone()
     except sqlite3.OperationalError as problem:
-        if schema.lacks_fts(problem) or schema.is_read_only(problem) or "no such table" in str(problem):
+        if schema.lacks_fts(problem) or schema.is_read_only(problem):
             return False
         raise
     return True

@@ -6,9 +6,8 @@ import json
 import re
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from elkcli.conversation import ForeignPart, MediaPart, Message, Part, SavedMedia, TextPart, Usage
 from elkcli.storage.media import MediaFiles
@@ -19,8 +18,7 @@ _LONG = 16384
 """Characters of JSON from which on a foreign part is a file: a picture as base64, most likely."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One answer to a turn. Its ``media`` lie in the store; ``reference`` is what ``text`` calls them."""
 
     choice: int
@@ -34,8 +32,7 @@ class Answer:
         return bool(self.text or self.media or self.tool_calls)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One exchange: what was sent anew (most often a single message), and what came.
 
     ``status`` is ``whole``, ``cut`` (something came, then it ended badly), ``failed`` (nothing came) or ``open``: still
@@ -53,7 +50,7 @@ class Turn:
     request_id: str | None = None
     finish_reason: str | None = None
     error: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = Usage()
     sent: tuple[Message, ...] = ()
     answers: tuple[Answer, ...] = ()
 
@@ -108,8 +105,7 @@ def read(connection: sqlite3.Connection, files: MediaFiles, conversation: str) -
             )
         )
     return [
-        replace(
-            Turn(*row[:11]),
+        Turn(*row[:11])._replace(
             usage=Usage(*row[11:]),
             sent=tuple(sent.get(row[0], ())),
             answers=tuple(answers.get(row[0], ())),
