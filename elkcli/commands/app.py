@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from elkcli import __version__
+from elkcli.commands.help import Group, dressed
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, ReaderGone, Stopped, UsageError
 from elkcli.terminal.messages import Messages
@@ -30,7 +31,7 @@ COMMANDS = {
 NAMES = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The commands, each loaded when it is called and not before."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -63,7 +64,7 @@ def load(name: str) -> TyperCommand | TyperGroup:
     if group is None:
         group = typer.Typer(add_completion=False, rich_markup_mode=None)
         group.command(name=name, help=getattr(module, "HELP", None), context_settings=NAMES)(getattr(module, name))
-    command: Any = typer.main.get_command(group)
+    command: Any = typer.main.get_command(dressed(group))
     command.name = name
     return command  # type: ignore[no-any-return]
 
@@ -156,7 +157,7 @@ def _usage_error(problem: typer.TyperException) -> UsageError:
     said = " ".join(str(getattr(problem, "format_message", problem.__str__)()).split())
     said, _, near = said.partition(" Did you mean ")
     said = re.sub(r" \(Possible options: .*\)$", "", said).rstrip(".")
-    near = near.strip("'?. ")
+    near = near.strip("? ").replace("'", "")
     if unknown := re.match(r"No such command '([^']*)'", said):
         near = near or ", ".join(get_close_matches(unknown[1], COMMANDS, n=1))
     possible = getattr(problem, "possibilities", None)
