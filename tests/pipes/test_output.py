@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.conftest import Elkcli
+from tests.conftest import Elkcli, needs
 from tests.server import DONE, Pause, Release, Server, Step, Until, chunk, event
 
 pytestmark = pytest.mark.slow
@@ -46,6 +46,7 @@ def test_a_full_disk_or_a_closed_output_is_1_and_one_line(
     assert len([line for line in result.err.splitlines() if line.strip()]) in {1, 2}, result.err
 
 
+@needs("history")
 def test_what_was_paid_for_is_kept_when_the_disk_is_full(elkcli: Elkcli, server: Server) -> None:
     server.says("A dear answer")
     assert elkcli.shell("elkcli ask hi >/dev/full").code == 1
@@ -117,6 +118,7 @@ def test_a_deleted_current_directory_is_no_obstacle(elkcli: Elkcli, server: Serv
     assert (result.code, result.out) == (0, b"Hello\n"), result
 
 
+@needs("history")
 def test_many_at_once_are_all_answered(elkcli: Elkcli, server: Server) -> None:
     server.says("Hello")
     result = elkcli.shell("for i in 1 2 3 4 5 6 7 8; do elkcli ask $i > out$i & done; wait; cat out*")
