@@ -36,8 +36,8 @@ class Record(Protocol):
         """The turn is over, well or not."""
 
 
-Saver = Callable[[Media], tuple[SavedMedia | None, list[Note]]]
-"""Puts media of the answer on the disk: where they lie now, ``None`` to keep them out of sight, and what to say."""
+Saver = Callable[[Media], tuple[SavedMedia, list[Note]]]
+"""Puts media of the answer where they belong: where they lie now (``-``: standard output), and what to say."""
 
 
 @dataclass
@@ -100,18 +100,21 @@ def send(
         if isinstance(piece, Note):
             say(piece)
             return
+        kept = piece
         if isinstance(piece, Media):
-            if save is None:
+            if save is None:  # shown as it came, by a display of the server's own objects
+                if record is not None:
+                    record.add(piece)
                 return
             saved, notes = save(piece)
             for note in notes:
                 say(note)
-            if saved is None:
-                return
+            if saved.path != "-":  # what went to standard output is on no disk yet
+                kept = saved
             piece = saved
         answer.take(piece)
         if record is not None:
-            record.add(piece)
+            record.add(kept)
         display.show(piece)
 
     try:

@@ -136,7 +136,7 @@ class DemoTransport(httpx.BaseTransport):
         model = body["model"]
         self._rehearse(model)
         if model == "demo-html":
-            return httpx.Response(200, headers={"Content-Type": "text/html; charset=utf-8"}, content=_PAGE)
+            return _response(200, "text/html; charset=utf-8", _PAGE)
         seen = demo_text.look(body["messages"])
         choices = [Choice(body, seen, index) for index in range(body.get("n") or 1)]
         head = {"id": f"chatcmpl-{mark}", "created": int(self._clock()), "model": model}
@@ -175,7 +175,13 @@ class DemoTransport(httpx.BaseTransport):
 
 def _json(body: object) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
-    return httpx.Response(200, headers={"Content-Type": "application/json; charset=utf-8"}, content=content)
+    return _response(200, "application/json; charset=utf-8", content)
+
+
+def _response(status: int, kind: str, content: bytes) -> httpx.Response:
+    """A reply of known length that is still to be read, as one that comes over a wire."""
+    headers = {"Content-Type": kind, "Content-Length": str(len(content))}
+    return httpx.Response(status, headers=headers, stream=httpx.ByteStream(content))
 
 
 def _refusal(refused: Refused, mark: str) -> httpx.Response:
@@ -184,11 +190,7 @@ def _refusal(refused: Refused, mark: str) -> httpx.Response:
     error: dict[str, object] = {"message": message, "type": refused.kind, "code": refused.code}
     if refused.code != "":
         error["param"] = ""
-    return httpx.Response(
-        refused.status,
-        headers={"Content-Type": "application/json; charset=utf-8"},
-        content=json.dumps({"error": error}).encode(),
-    )
+    return _response(refused.status, "application/json; charset=utf-8", json.dumps({"error": error}).encode())
 
 
 def _model(name: str) -> dict[str, object]:
@@ -236,6 +238,16 @@ class _Stream(httpx.SyncByteStream):
                     return
             elif _rest(self._wait, event, self._longest):
                 return
+
+
+class _Whole(httpx.SyncByteStream):
+    """A body that comes at once, but is read as any other."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._body
 
 
 class _Cut(httpx.SyncByteStream):

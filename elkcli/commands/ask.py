@@ -1,14 +1,15 @@
 """`elkcli ask`: one question, one answer."""
 
 import json
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, BinaryIO, TextIO, cast
 
 import typer
 
 from elkcli.api.request import as_curl, shown
 from elkcli.codeblocks import check_which
 from elkcli.commands import options
-from elkcli.commands.prompt import Input, build, edited, from_json
+from elkcli.commands.prompt import Input, Prompt, attachments, build, edited, from_json
 from elkcli.commands.turn import (
     Turn,
     client_for,
@@ -24,7 +25,7 @@ from elkcli.commands.turn import (
 from elkcli.conversation import Message
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, Incomplete, UsageError
-from elkcli.storage.settings import Resolved, resolve
+from elkcli.storage.settings import DEMO_URL, Resolved, resolve
 from elkcli.terminal.messages import Messages
 
 HELP = """One question, one answer.
@@ -158,11 +159,12 @@ def ask(
             ),
             save=save,
             raw=raw_events or settings.format == "json",
+            notes_last=output == "-",
         )
-        turn.record = asked.record(request)
+        turn.record = asked.record()
         answer = turn.run()
-        if print_id and asked.conversation_id:
-            messages.line(asked.conversation_id)
+        if print_id and turn.record is not None and turn.record.conversation:
+            messages.line(turn.record.conversation)
         drawn = wants_image(settings) or (output is not None and not environment.directory.joinpath(output).is_dir())
         if drawn and not answer.media and "](http" not in answer.text:
             raise Incomplete(
@@ -194,8 +196,10 @@ class _Asked:
         self.profile = profile
         self.source = Input(environment, messages)
         self.earlier: list[Message] = []
-        self.prompt = build([], self.source, use_stdin=False)
-        self.conversation_id: str | None = None
+        self.remembered: list[Message] = []
+        self.prompt = Prompt("", [])
+        self.conversation: str | None = None
+        self.name: str | None = None
 
     def read_header(self, header: list[str] | None) -> None:
         """Lay ``-H`` over the headers of the settings."""
@@ -205,7 +209,22 @@ class _Asked:
             self.resolved = resolve(self.environment, profile=self.profile, options=self.given)
 
     def go_on(self, latest: bool, session: str | None) -> None:
-        """Take up an earlier conversation."""
+        """Take up an earlier conversation, with its model, profile and system message."""
+        if not latest and session is None:
+            return
+        from elkcli.commands.memory import earlier
+
+        found = earlier(self.environment, latest=latest, session=session)
+        self.name = session
+        if found is None:
+            if latest:
+                raise UsageError("there is no conversation to continue yet", hint="elkcli ask begins one")
+            return
+        self.conversation, self.name = found.conversation.id, None
+        self.remembered = found.messages
+        if latest:
+            self.messages.note(f"continuing {found.conversation.label} ({found.why}): {found.conversation.title}")
+        self.resolved = found.resolve(self.environment, self.profile, self.given)
 
     def read(
         self,
@@ -220,59 +239,81 @@ class _Asked:
         """Build the prompt from everything that was given."""
         if messages_file is not None:
             self.earlier += from_json(messages_file, self.source)
-        attached = []
-        for name in attach:
-            if name == "-":
-                from elkcli.storage.attachments import as_part
-
-                data = self.source.read("an attachment", expected=True)
-                part = as_part(data, "stdin")
-                if part is None:
-                    raise UsageError("--attach -: standard input is no image, PDF, audio or text")
-                attached.append(part)
-            else:
-                attached.append(load_attachment(name, self.environment, fetch=fetch, shrink=shrink))
+        attached = attachments(attach, self.source, self.resolved.settings, fetch=fetch, shrink=shrink)
         self.prompt = build(words, self.source, use_stdin=use_stdin)
         self.prompt.parts += attached
+        if attached:
+            from elkcli.storage.attachments import check
+
+            check(self.prompt.parts)
 
     def check(self) -> None:
         """Refuse to send nothing."""
-        if self.prompt.empty and not (self.earlier and self.earlier[-1].role in ("user", "tool", "function")):
+        before = [*self.remembered, *self.earlier]
+        if self.prompt.empty and not (before and before[-1].role in ("user", "tool", "function")):
             raise UsageError("no prompt", hint='elkcli ask "a question", or pipe one in; elkcli ask --help')
 
     def all_messages(self) -> list[Message]:
-        """System message, earlier messages, and the new one."""
+        """System message, earlier messages, and the new one. A system message that is given replaces earlier ones."""
+        from elkcli.context import with_images
+
+        earlier = [*with_images(self.remembered, self.resolved.settings.image_history), *self.earlier]
         system = self.resolved.settings.system
-        said = [Message("system", system)] if system and not _has_system(self.earlier, self.given) else []
-        earlier = self.earlier
-        if said:
+        if system and (self.given["system"] is not None or not _has_system(earlier)):
             earlier = [message for message in earlier if message.role not in ("system", "developer")]
-        return [*said, *earlier, *([] if self.prompt.empty else [self.prompt.message()])]
+            earlier.insert(0, Message("system", system))
+        return [*earlier, *self.new_messages()]
+
+    def new_messages(self) -> list[Message]:
+        """What this call says itself."""
+        return [] if self.prompt.empty else [self.prompt.message()]
 
     def has_token(self) -> bool:
         """Whether a token would be sent; none is fetched for that."""
-        from elkcli.storage.settings import DEMO_URL
-
         return self.resolved.settings.base_url != DEMO_URL
 
-    def record(self, request: object) -> None:
-        """Where the exchange is kept."""
+    def record(self) -> Any:
+        """Where the exchange is kept, the prompt already on disk; ``None`` where nothing is to be kept."""
+        if not self.resolved.settings.history:
+            return None
+        from elkcli.commands.memory import begin
+
+        return begin(
+            self.environment,
+            self.resolved,
+            self.messages,
+            [*(message for message in self.earlier if message.role != "system"), *self.new_messages()],
+            conversation=self.conversation,
+            name=self.name,
+        )
 
 
-def _has_system(earlier: list[Message], given: dict[str, Any]) -> bool:
-    """Whether the earlier messages bring their own system message, which only ``-s`` replaces."""
-    return given["system"] is None and any(message.role in ("system", "developer") for message in earlier)
-
-
-def load_attachment(name: str, environment: Environment, *, fetch: bool = False, shrink: bool = False):  # type: ignore[no-untyped-def]
-    """The part that an attachment is."""
-    from elkcli.storage.attachments import load
-
-    return load(name, environment, shrink=shrink)
+def _has_system(messages: list[Message]) -> bool:
+    return any(message.role in ("system", "developer") for message in messages)
 
 
 def _text_to_stderr(environment: Environment) -> Environment:
-    raise UsageError("-o - is not there yet")
+    """The same world with stderr in the place of stdout, which carries the picture's bytes."""
+    stderr = environment.stderr
+    return replace(
+        environment,
+        stdout=cast(BinaryIO, getattr(stderr, "buffer", None) or _Encoder(stderr)),
+        stdout_is_terminal=environment.stderr_is_terminal,
+    )
+
+
+class _Encoder:
+    """A text stream that takes bytes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> int:
+        self._stream.write(data.decode("utf-8", "replace"))
+        return len(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 def _as_json(value: object) -> str:

@@ -15,6 +15,7 @@ from elkcli.conversation import ForeignPart, Message, Part, TextPart
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
 from elkcli.media import sniff
+from elkcli.storage.settings import Settings
 from elkcli.terminal.messages import Messages
 
 STDIN_LIMIT = 128 * 1024 * 1024  # the relay takes no larger body
@@ -138,6 +139,32 @@ def _piped(data: bytes, sections: list[str], parts: list[Part]) -> None:
     text = text.removesuffix("\n").removesuffix("\r")
     if text.strip():
         sections.append(text)
+
+
+def attachments(
+    names: list[str], source: Input, settings: Settings, *, fetch: bool = False, shrink: bool = False
+) -> list[Part]:
+    """The parts that ``-a`` names: files, addresses, or ``-`` for standard input. Raises :class:`UsageError`."""
+    if not names:
+        return []
+    from elkcli.storage.attachments import as_part, load
+
+    def download(url: str) -> bytes:
+        from elkcli.api.client import trust
+        from elkcli.api.fetch import fetch as get
+
+        return get(url, verify=trust(settings.ca_file))
+
+    parts = []
+    for name in names:
+        if name != "-":
+            parts.append(load(name, source.environment, fetch=download if fetch else None, shrink=shrink))
+            continue
+        part = as_part(source.read("an attachment", expected=True), "stdin", shrink=shrink)
+        if part is None:
+            raise UsageError("cannot attach standard input: it is of no kind that the API takes")
+        parts.append(part)
+    return parts
 
 
 def edited(text: str, environment: Environment) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from elkcli.api.request import Options, Request, body_of, headers_of
-from elkcli.conversation import Message, Note
+from elkcli.conversation import Media, Message, Note, SavedMedia
 from elkcli.environment import Environment
 from elkcli.errors import ConfigError, UsageError
+from elkcli.media import readable
 from elkcli.secret import Token
 from elkcli.storage import credentials
 from elkcli.storage.origin import is_loopback
@@ -195,7 +196,7 @@ class Turn:
     record: Any = None
     save: Saver | None = None
     raw: bool = False
-    fail_on_length: bool = False
+    notes_last: bool = False  # remarks wait for the end of the answer
     notes: list[Note] = field(default_factory=list)
 
     def run(self) -> Answer:
@@ -226,8 +227,8 @@ class Turn:
 
     @property
     def _holds(self) -> bool:
-        """Whether remarks wait for the end of the answer: both go to one terminal, and the answer's line is open."""
-        return self.environment.at_terminal
+        """Whether remarks wait for the end of the answer, since its line is open where they would go."""
+        return self.notes_last or self.environment.at_terminal
 
     def _usage(self, answer: Answer) -> None:
         settings = self.resolved.settings
@@ -260,9 +261,15 @@ def saver_for(environment: Environment, settings: Settings, *, output: str | Non
                 pictures.check()
         return pictures
 
+    def save(media: Media) -> tuple[SavedMedia, list[Note]]:
+        saved, notes = ready().save(media)
+        size = f"{saved.width}×{saved.height}, " if saved.width else ""
+        what = "wrote the picture to standard output" if saved.path == "-" else f"saved {saved.reference}"
+        return saved, [*notes, Note(f"{what} ({size}{readable(saved.size)})")]
+
     if output is not None:
         ready()
-    return lambda media: ready().save(media)
+    return save
 
 
 def refuse(condition: bool, message: str, hint: str | None = None) -> None:
