@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from elkcli.api.request import Options, Request, body_of, headers_of
 from elkcli.conversation import Media, Message, Note, SavedMedia
 from elkcli.environment import Environment
-from elkcli.errors import ConfigError, UsageError
+from elkcli.errors import ConfigError, ElkError, UsageError
 from elkcli.media import readable
 from elkcli.secret import Token
 from elkcli.storage import credentials
@@ -222,8 +222,20 @@ class Turn:
                 say(note)
         self._usage(answer)
         if answer.error is not None:
+            self._suggest(answer.error)
             raise answer.error
         return answer
+
+    def _suggest(self, error: ElkError) -> None:
+        """Name models that an unknown one may have meant, where the server's list was seen before."""
+        from elkcli.api.verdict import UNKNOWN_MODEL_CODES
+
+        if error.code in UNKNOWN_MODEL_CODES:
+            from elkcli.storage.model_cache import near
+
+            found = near(self.environment, self.resolved.settings.base_url, self.request.model)
+            if found:
+                error.hint = f"did you mean {' or '.join(found)}? `elkcli models` lists what this token may use"
 
     @property
     def _holds(self) -> bool:
