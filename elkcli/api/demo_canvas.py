@@ -62,6 +62,12 @@ def stroke(points: list[Point], thick: float, thin: float) -> list[Point]:
 def _lay(row: bytearray, width: int, span: Span) -> None:
     """One span, soft at its ends by as much as its edges slant within the row."""
     left, soft_left, right, soft_right, colour = span
+    if soft_left == soft_right == 0.5 and left >= 0 and right < width and int(left) < int(right):
+        first, last = int(left), int(right)  # steep edges, one soft pixel each: most spans are such
+        row[3 * first + 3 : 3 * last] = bytes(colour) * (last - first - 1)
+        _blend(row, 3 * first, colour, first + 1 - left)
+        _blend(row, 3 * last, colour, right - last)
+        return
     # A pixel is judged by its middle
     first, begin = max(0, floor(left - soft_left + 0.5)), ceil(left + soft_left - 0.5)
     end, last = floor(right - soft_right + 0.5), min(width, ceil(right + soft_right - 0.5))
@@ -80,15 +86,14 @@ def _lay(row: bytearray, width: int, span: Span) -> None:
 
 
 def _blend(row: bytearray, at: int, colour: Colour, share: float) -> None:
-    if share <= 0.0:
-        return
     if share >= 1.0:
         row[at : at + 3] = bytes(colour)
-        return
-    r, g, b = row[at : at + 3]
-    row[at] = int(r + (colour[0] - r) * share)
-    row[at + 1] = int(g + (colour[1] - g) * share)
-    row[at + 2] = int(b + (colour[2] - b) * share)
+    elif share > 0.0:
+        r, g, b = row[at : at + 3]
+        red, green, blue = colour
+        row[at : at + 3] = bytes(
+            (int(r + (red - r) * share), int(g + (green - g) * share), int(b + (blue - b) * share))
+        )
 
 
 class Canvas:

@@ -57,10 +57,11 @@ def _run(way: str, size: int) -> None:
             pieces = (text[at : at + 4096] for at in range(0, len(text), 4096))
             bits = [bit for piece in pieces for bit in splitter.feed(piece)] + splitter.close()
     seconds = time.process_time() - begun
+    peak = _peak()
     came = [bit for bit in bits if isinstance(bit, Found)]
     assert len(came) == 1
     assert came[0].data == block * (size // len(block))
-    print(f"{way:10} {size / 1e6:5.0f} MB   peak {(_peak() - base) / size:5.2f} × the image   {seconds:6.2f} s CPU")
+    print(f"{way:10} {size / 1e6:5.0f} MB   peak {(peak - base) / size:5.2f} × the image   {seconds:6.2f} s CPU")
 
 
 def _saved(size: int) -> None:
