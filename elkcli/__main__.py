@@ -16,7 +16,7 @@ def main() -> NoReturn:
     """Run elkcli on this process's arguments and end it with the right code."""
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:
         print(f"elkcli {__version__}")  # noqa: T201 - told before anything is loaded
-        sys.exit(0)
+        _leave(0)
     code = 130
     try:
         import gc
@@ -29,8 +29,11 @@ def main() -> NoReturn:
         code = run(Environment.real())
     except KeyboardInterrupt:
         pass
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else 1
+    except BaseException as stop:
+        found = getattr(stop, "exit_code", None)  # a signal in the first moments, before anybody else listens
+        if found is None:
+            raise
+        code = found
     _leave(code)
 
 
@@ -43,12 +46,18 @@ def run(environment: Environment) -> int:
 
 def _leave(code: int) -> NoReturn:
     """Flush and end at once: taking the interpreter apart would cost a fifth of a short run."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except (OSError, ValueError):
-            code = code or 1
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = code or 141
+    except (OSError, ValueError):
+        code = code or 1
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # a remark that nobody can read costs no answer
     os._exit(code)
 
 

@@ -1,65 +1,46 @@
-"""The client: sends requests, turns httpx's ways to fail into ours, retries where that can help.
-
-All that decides whether the token leaves this process is in this file.
-"""
+"""The client of one question at a time: sends requests, gives pieces as they come, retries where that can help."""
 
 from __future__ import annotations
 
-import math
-import ssl
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from elkcli.api.connection import (
+    AFTER_DONE_SECONDS,
+    AFTER_REASON_SECONDS,
+    CONNECT_SECONDS,
+    ERROR_BODY,
+    ERROR_SECONDS,
+    MOST_REDIRECTS,
+    SLOWEST,
+    Connection,
+    Lost,
+    Progress,
+    Refused,
+    inflater,
+    is_refusal,
+    may_retry,
+    pause,
+    redirect,
+    refusal,
+    silent,
+    translated,
+    trust,
+)
 from elkcli.api.request import Request
-from elkcli.api.verdict import can_retry, error_of, from_error, from_response
+from elkcli.api.verdict import error_of, from_error
 from elkcli.api.wire import Decoder, loads
-from elkcli.conversation import Event, Failure, Finished, Media, Piece, Reasoning, Text, ToolCall
-from elkcli.errors import ApiError, ConfigError, ElkError, Incomplete, Unreachable
-from elkcli.secret import Token
+from elkcli.conversation import Event, Failure, Finished, Media, Piece, Reasoning, Start, Text, ToolCall
+from elkcli.errors import ApiError, ConfigError, ElkError
 
-CONNECT_SECONDS = 10.0
-AFTER_REASON_SECONDS = 5.0  # a finish reason has come: what may follow is usage, and it follows at once
-AFTER_DONE_SECONDS = 0.02
-LONGEST_WAIT = 60.0
-ERROR_BODY = 1024 * 1024
+__all__ = ["Client", "Connection", "trust"]
+
 REPLY_BODY = 32 * 1024 * 1024
-SLOWEST = 64  # bytes a second below which a reply that never ends a line counts as silence
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-
-@dataclass(frozen=True)
-class Connection:
-    """Where to send, and how patiently. ``transport`` replaces the network (the demo's does).
-
-    ``origin`` tells the origin of an address; ``plain_ok`` allows a token over plain http.
-    """
-
-    base_url: str
-    token: Token | None
-    timeout: float = 300.0
-    retries: int = 2
-    ca_file: str | None = None
-    transport: Callable[[], httpx.BaseTransport] | None = None
-    sleep: Callable[[float], None] = time.sleep
-
-
-class _Lost(Exception):
-    """A request that failed before it was answered: what it means, and whether it had left."""
-
-    def __init__(self, error: ElkError, *, retry: bool, sent: bool) -> None:
-        super().__init__()
-        self.error = error
-        self.retry = retry
-        self.sent = sent
 
 
 class Client:
@@ -80,8 +61,7 @@ class Client:
         self._log = log
         self._http: httpx.Client | None = None
         self._socket: Any = None
-        self._sent = False
-        self._hung_up = False
+        self._progress = Progress()
         self._decoder: Decoder | None = None
 
     def __enter__(self) -> Client:
@@ -114,8 +94,7 @@ class Client:
             held: list[Piece] = []
             given = False
             verdict: Piece | None = None
-            wait: float | None = None
-            retry = False
+            problem: Lost | Refused | None = None
             try:
                 for piece in self._once(request, content, raw):
                     if isinstance(piece, (Finished, Failure)):
@@ -125,34 +104,26 @@ class Client:
                         yield piece
                         continue
                     held.append(piece)
+                    if isinstance(piece, Start) and piece.model:
+                        self._tell(f"* served by {piece.model}")
                     if isinstance(piece, (Text, Media, Reasoning, ToolCall)):
                         given = True
                         yield from held
                         held = []
-            except _Lost as lost:
-                verdict = Failure(lost.error)
-                retry = lost.retry and not (lost.sent and request.wants_image)
-            except _Refused as refused:
-                verdict = Failure(refused.error)
-                retry = can_retry(refused.error, tried) and _safe_to_repeat(request, refused.error)
-                wait = refused.wait
+            except (Lost, Refused) as caught:
+                problem = caught
+                verdict = Failure(caught.error)
             assert verdict is not None
             if isinstance(verdict, Failure):
-                self._harmless(verdict.error)
-            if isinstance(verdict, Failure) and not given:
-                error = verdict.error
-                if not retry and not isinstance(error, Unreachable):
-                    lost_reply = isinstance(error, Incomplete) and error.code == "lost"
-                    retry = lost_reply or (not isinstance(error, Incomplete) and can_retry(error, tried))
-                    retry = retry and _safe_to_repeat(request, error)
-                if retry and tried <= self._to.retries:
-                    pause = self._pause(tried, wait, error)
-                    if pause is not None:
+                error = self._to.harmless(verdict.error)
+                if not given and tried <= self._to.retries and may_retry(request, problem or error, tried):
+                    seconds = pause(tried, problem.wait if isinstance(problem, Refused) else None, error)
+                    if seconds is not None:
                         self._notify(
-                            f"{error.message}; trying again in {pause:.1f} s (try {tried + 1} of"
+                            f"{error.message}; trying again in {seconds:.1f} s (try {tried + 1} of"
                             f" {self._to.retries + 1})"
                         )
-                        self._to.sleep(pause)
+                        self._to.sleep(seconds)
                         continue
             yield from held
             yield verdict
@@ -162,29 +133,17 @@ class Client:
         """What had come of an answer that the caller stopped reading, and was still held back."""
         return self._decoder.rest() if self._decoder is not None else []
 
-    def _pause(self, tried: int, asked: float | None, error: ElkError) -> float | None:
-        """Seconds to wait: exponential with full jitter, at least what the server asked; ``None`` to give up."""
-        from random import random
-
-        pause: float = random() * min(20.0, 0.5 * 2**tried)  # noqa: S311 - spreads retries, guards no secret
-        if asked is None:
-            return pause
-        if asked > LONGEST_WAIT:
-            error.hint = f"the server asks to wait {_duration(asked)} before the next try"
-            return None
-        return max(asked, pause)
-
     def _once(self, request: Request, content: bytes, raw: bool) -> Iterator[Piece]:
         with self._response(request, content) as response:
-            request_id = self._request_id(response)
-            if response.status_code >= 400 or response.status_code in _REDIRECTS or response.status_code < 200:
+            request_id = self._to.request_id(response.headers)
+            if is_refusal(response.status_code):
                 raise self._refused(response, request, request_id)
             decoder = self._decoder = Decoder(raw=raw, request_id=request_id, model=request.model)
             failed: ElkError | None = None
             try:
                 for chunk in self._bytes(response, decoder):
                     yield from decoder.feed(chunk)
-            except _Lost as lost:
+            except Lost as lost:
                 failed = lost.error
                 if not decoder.answered and not decoder.reasons_seen and not decoder.done:
                     yield from (piece for piece in decoder.close(failed) if not isinstance(piece, (Failure, Event)))
@@ -196,8 +155,8 @@ class Client:
         timeouts = response.request.extensions.get("timeout", {})
         silence = self._to.timeout
         began, received = time.monotonic(), 0
-        inflate = _inflater(response.headers.get("content-encoding", ""))
-        with _translated(self):
+        inflate = inflater(response.headers.get("content-encoding", ""))
+        with translated(self._to, self._progress):
             stream = response.iter_raw()
             for chunk in stream:
                 received += len(chunk)
@@ -215,7 +174,7 @@ class Client:
                 if b"\n" in chunk:
                     began, received = now, 0
                 elif now - began > silence and received < SLOWEST * (now - began):
-                    raise _Lost(_silent(silence), retry=False, sent=True)
+                    raise Lost(silent(silence), retry=False, sent=True)
 
     # Other endpoints
 
@@ -228,27 +187,29 @@ class Client:
         tried = 0
         while True:
             tried += 1
-            wait: float | None = None
+            problem: Lost | Refused | ElkError
             try:
                 return self._get_once(request)
-            except _Lost as lost:
-                error, retry = lost.error, lost.retry
-            except _Refused as refused:
-                error, retry, wait = refused.error, can_retry(refused.error, tried), refused.wait
-            pause = self._pause(tried, wait, error) if retry and tried <= self._to.retries else None
-            if pause is None:
-                raise self._harmless(error)
-            self._notify(f"{error.message}; trying again in {pause:.1f} s")
-            self._to.sleep(pause)
+            except (Lost, Refused) as caught:
+                problem, error = caught, caught.error
+            except ElkError as caught:
+                problem = error = caught
+            seconds = None
+            if tried <= self._to.retries and may_retry(request, problem, tried):
+                seconds = pause(tried, problem.wait if isinstance(problem, Refused) else None, error)
+            if seconds is None:
+                raise self._to.harmless(error)
+            self._notify(f"{error.message}; trying again in {seconds:.1f} s")
+            self._to.sleep(seconds)
 
     def _get_once(self, request: Request) -> Any:
         with self._response(request, None) as response:
-            request_id = self._request_id(response)
-            if response.status_code >= 400 or response.status_code in _REDIRECTS:
+            request_id = self._to.request_id(response.headers)
+            if is_refusal(response.status_code):
                 raise self._refused(response, request, request_id)
-            inflate = _inflater(response.headers.get("content-encoding", ""))
+            inflate = inflater(response.headers.get("content-encoding", ""))
             body = bytearray()
-            with _translated(self):
+            with translated(self._to, self._progress):
                 for chunk in response.iter_raw():
                     for part in inflate(chunk):
                         body += part
@@ -274,40 +235,30 @@ class Client:
 
     def _client(self) -> httpx.Client:
         if self._http is None:
-            limits = httpx.Timeout(self._to.timeout, connect=min(CONNECT_SECONDS, self._to.timeout), pool=None)
+            limits = self._to.limits()
             try:
                 if self._to.transport is not None:
                     self._http = httpx.Client(transport=self._to.transport(), timeout=limits)
                 else:
-                    self._http = httpx.Client(verify=self._trust(), timeout=limits)
+                    self._http = httpx.Client(verify=self._to.trust(), timeout=limits)
             except (ValueError, ImportError, httpx.InvalidURL) as problem:
                 raise ConfigError(f"the proxy in the environment cannot be used: {problem}") from None
         return self._http
 
-    def _trust(self) -> ssl.SSLContext:
-        """The certificates to trust. One context, and none loaded for plain http."""
-        if self._to.ca_file is None and urlsplit(self._to.base_url).scheme == "http":
-            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        return trust(self._to.ca_file)
-
     @contextmanager
     def _response(self, request: Request, content: bytes | None) -> Iterator[httpx.Response]:
         client = self._client()
-        headers = dict(request.headers)
-        if self._to.token is not None:
-            headers["Authorization"] = f"Bearer {self._to.token.reveal()}"
         url = request.url
-        for _ in range(6):
-            if _origin(url) != _origin(self._to.base_url):
-                headers.pop("Authorization", None)
-            self._sent = self._hung_up = False
+        for _ in range(MOST_REDIRECTS):
+            headers = self._to.headers(request, url)
+            self._progress = Progress()
             self._socket = None
             self._tell(f"> {request.method} {url}")
             for name, value in request.headers.items():
                 self._tell(f"> {name}: {value}")
-            if self._to.token is not None:
+            if "Authorization" in headers:
                 self._tell("> Authorization: Bearer ***")
-            with _translated(self):
+            with translated(self._to, self._progress):
                 try:
                     built = client.build_request(
                         request.method, url, headers=headers, content=content, extensions={"trace": self._trace}
@@ -327,7 +278,11 @@ class Client:
             self._tell(f"< {response.http_version} {response.status_code} {response.reason_phrase}")
             for name, value in response.headers.items():
                 self._tell(f"< {name}: {value}")
-            target = self._redirect(response, url, request.method)
+            try:
+                target = redirect(response, url, request.method)
+            except ApiError:
+                response.close()
+                raise
             if target is None:
                 try:
                     yield response
@@ -338,56 +293,17 @@ class Client:
             url = target
         raise ApiError("the server redirects in circles")
 
-    def _redirect(self, response: httpx.Response, url: str, method: str) -> str | None:
-        """Where a redirect leads that keeps the method and the origin; raises for any other."""
-        if response.status_code not in _REDIRECTS:
-            return None
-        location = response.headers.get("location", "")
-        try:
-            target = urljoin(url, location)
-            # a backslash is read as a slash by some and as a letter by others: such an address names no one place
-            same = _origin(target) == _origin(url) and not urlsplit(target).username and "\\" not in location
-        except ValueError:
-            same = False
-            target = location
-        keeps = response.status_code in (307, 308) or method == "GET"
-        if same and keeps and location:
-            return target
-        response.close()
-        why = "to another server" if not same else "in a way that would lose the request"
-        raise ApiError(
-            f"the server redirects {why} ({response.status_code}), to {target[:200]}",
-            hint="if that is right, set it as base URL: elkcli config set base_url",
-            status=response.status_code,
-        )
-
-    def _refused(self, response: httpx.Response, request: Request, request_id: str | None) -> _Refused:
+    def _refused(self, response: httpx.Response, request: Request, request_id: str | None) -> Refused:
         body = bytearray()
-        inflate = _inflater(response.headers.get("content-encoding", ""))
-        ends = time.monotonic() + min(30.0, self._to.timeout)
-        with suppress(ElkError, _Lost), _translated(self):
+        inflate = inflater(response.headers.get("content-encoding", ""))
+        ends = time.monotonic() + min(ERROR_SECONDS, self._to.timeout)
+        with suppress(ElkError, Lost), translated(self._to, self._progress):
             for chunk in response.iter_raw():
                 for part in inflate(chunk):
                     body += part
                 if len(body) >= ERROR_BODY or time.monotonic() > ends:
                     break
-        error = from_response(
-            response.status_code,
-            bytes(body[:ERROR_BODY]),
-            url=request.url,
-            request_id=request_id,
-            model=request.model,
-            content_type=response.headers.get("content-type", ""),
-        )
-        return _Refused(error, _retry_after(response.headers))
-
-    def _request_id(self, response: httpx.Response) -> str | None:
-        """The server's name for this request, without the token should it be in there."""
-        for name in ("x-oneapi-request-id", "x-request-id", "request-id", "x-litellm-call-id"):
-            found: str | None = response.headers.get(name)
-            if found:
-                return self._hidden(found[:128])
-        return None
+        return refusal(response, body, request, request_id)
 
     def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -395,175 +311,14 @@ class Client:
             self._socket = stream.get_extra_info("socket") if stream is not None else None
             self._tell(f"* {event}")
         elif event.endswith("send_request_headers.started"):
-            self._sent = True
+            self._progress.sent = True
 
     def _hang_up(self) -> None:
         if self._socket is not None:
-            self._hung_up = True
+            self._progress.hung_up = True
             with suppress(OSError):
                 self._socket.shutdown(2)
 
     def _tell(self, line: str) -> None:
         if self._log is not None:
-            self._log(self._hidden(line))
-
-    def _hidden(self, text: str) -> str:
-        """``text`` without the token, which a server may send back in its errors."""
-        return self._to.token.hide(text) if self._to.token is not None else text
-
-    def _harmless(self, error: ElkError) -> ElkError:
-        error.message = self._hidden(error.message)
-        error.code = self._hidden(error.code) if error.code else None
-        error.request_id = self._hidden(error.request_id) if error.request_id else None
-        return error
-
-
-class _Refused(Exception):
-    """A response that is an error by its status; ``wait`` is what Retry-After asks, in seconds."""
-
-    def __init__(self, error: ElkError, wait: float | None) -> None:
-        super().__init__()
-        self.error = error
-        self.wait = wait
-
-
-def trust(ca_file: str | None) -> ssl.SSLContext:
-    """Certificates of ``ca_file``, of ``SSL_CERT_FILE``, or of the system. Raises :class:`ConfigError`."""
-    import os
-
-    chosen = ca_file or os.environ.get("SSL_CERT_FILE")
-    try:
-        if chosen:
-            return ssl.create_default_context(cafile=Path(chosen).expanduser())
-        context = ssl.create_default_context()
-    except (OSError, ssl.SSLError) as problem:
-        raise ConfigError(f"the certificates in {chosen} cannot be read: {problem}") from None
-    paths = ssl.get_default_verify_paths()
-    if not paths.cafile and not paths.capath and not context.cert_store_stats()["x509_ca"]:
-        import certifi  # comes with httpx; for systems whose Python knows no store
-
-        context.load_verify_locations(certifi.where())
-    return context
-
-
-@contextmanager
-def _translated(client: Client) -> Iterator[None]:
-    """httpx's exceptions, and the sockets', as ours."""
-    try:
-        yield
-    except httpx.ConnectTimeout as problem:
-        raise _Lost(
-            Unreachable(f"no connection to {_host(client)}: timed out", hint="check the network, or the base URL"),
-            retry=True,
-            sent=False,
-        ) from problem
-    except httpx.TimeoutException as problem:
-        raise _Lost(_silent(client._to.timeout), retry=False, sent=client._sent) from problem
-    except httpx.ConnectError as problem:
-        error, retry = _unreachable(client, problem)
-        raise _Lost(error, retry=retry, sent=False) from problem
-    except httpx.ProxyError as problem:
-        raise _Lost(Unreachable(f"the proxy refused: {problem}"), retry=False, sent=False) from problem
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
-        raise ConfigError(f"the address {client._to.base_url} cannot be used: {problem}") from problem
-    except httpx.DecodingError as problem:
-        raise ApiError(f"the server's reply cannot be decoded: {problem}") from problem
-    except (httpx.TransportError, OSError) as problem:
-        said = str(problem) or type(problem).__name__
-        if client._hung_up:
-            raise _Lost(_silent(client._to.timeout), retry=False, sent=client._sent) from problem
-        raise _Lost(
-            Unreachable(f"the connection to {_host(client)} was lost: {said}", hint="try again"),
-            retry=True,
-            sent=client._sent,
-        ) from problem
-    except zlib.error as problem:
-        raise ApiError(f"the server's reply cannot be decompressed: {problem}") from problem
-
-
-def _host(client: Client) -> str:
-    return urlsplit(client._to.base_url).netloc
-
-
-def _unreachable(client: Client, problem: Exception) -> tuple[Unreachable, bool]:
-    said = str(problem)
-    cause: BaseException | None = problem
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Unreachable(
-                f"the certificate of {_host(client)} is not trusted: {cause.verify_message or cause.reason}",
-                hint="behind a company proxy, name its certificate: elkcli config set ca_file FILE, or SSL_CERT_FILE",
-            ), False
-        if isinstance(cause, ssl.SSLError):
-            return Unreachable(
-                f"no TLS with {_host(client)}: {cause.reason or cause}", hint="is it an https address?"
-            ), True
-        cause = cause.__cause__ or cause.__context__
-    if any(words in said for words in ("Name or service", "nodename nor", "getaddrinfo", "name resolution")):
-        return Unreachable(f"no address is known for {_host(client)}", hint="check the base URL and the network"), True
-    return Unreachable(f"no connection to {_host(client)}: {said}", hint="check the base URL and the network"), True
-
-
-def _silent(seconds: float) -> Unreachable:
-    return Unreachable(f"the server was silent for {seconds:g} s", hint="raise --timeout, or try again")
-
-
-def _safe_to_repeat(request: Request, error: ElkError) -> bool:
-    """Whether sending ``request`` again cannot pay for a picture twice."""
-    return not request.wants_image or error.status in (429, 503)
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").rstrip("."), port
-
-
-def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds to wait, from ``retry-after-ms`` or ``Retry-After`` as seconds or date (RFC 9110 §10.2.3)."""
-    with suppress(ValueError):
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-    raw = headers.get("retry-after", "").strip()
-    if not raw:
-        return None
-    try:
-        seconds = float(raw)
-    except ValueError:
-        from email.utils import parsedate_to_datetime
-
-        try:
-            seconds = parsedate_to_datetime(raw).timestamp() - time.time()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h"
-
-
-def _inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
-    """Undo a Content-Encoding that was not asked for, a bounded piece at a time: a small bomb stays small."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return lambda chunk: iter((chunk,))
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ApiError(f"the server's reply is compressed in a way elkcli does not read: {encoding[:40]}")
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
-
-    def inflate(chunk: bytes) -> Iterator[bytes]:
-        rest = chunk
-        while rest:
-            part = unpack.decompress(rest, 1024 * 1024)
-            if part:
-                yield part
-            rest = unpack.unconsumed_tail
-            if not part and not rest:
-                return
-
-    return inflate
+            self._log(self._to.hidden(line))

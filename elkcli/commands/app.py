@@ -118,6 +118,8 @@ def execute(environment: Environment) -> int:
         return stopped.exit_code
     except KeyboardInterrupt:
         return 130
+    except SystemExit:  # Typer's way of saying that the reader of its help went away
+        return ReaderGone.exit_code
     except ElkError as error:
         messages.error(error)
         return error.exit_code

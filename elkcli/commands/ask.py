@@ -214,6 +214,8 @@ class _Asked:
             return
         from elkcli.commands.memory import earlier
 
+        if session is not None:
+            session = session_name(session)
         found = earlier(self.environment, latest=latest, session=session)
         self.name = session
         if found is None:
@@ -286,6 +288,16 @@ class _Asked:
             conversation=self.conversation,
             name=self.name,
         )
+
+
+def session_name(name: str) -> str:
+    """A name that a conversation can bear. Raises :class:`UsageError`."""
+    from elkcli.storage.history import checked_name
+
+    try:
+        return checked_name(name)
+    except ValueError as problem:
+        raise UsageError(f"--session: {problem}") from None
 
 
 def _has_system(messages: list[Message]) -> bool:

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -38,7 +39,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="A setting, token, or pr
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
-@app.command("set", context_settings=NAMES)
+@app.command("set", context_settings={**NAMES, "ignore_unknown_options": True})  # a value may be negative
 def set_(
     ctx: typer.Context,
     key: Key,
@@ -48,6 +49,9 @@ def set_(
     """Set a setting. The token is asked for, or read from standard input."""
     environment: Environment = ctx.obj
     profile = _profile(environment, profile)
+    for word in [key, *(value or [])]:
+        if re.match(r"--?[A-Za-z]", word):
+            raise UsageError(f"no such option: {word}", hint="elkcli config set --help")
     if key == "token":
         if value:
             raise UsageError(

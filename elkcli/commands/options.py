@@ -166,12 +166,16 @@ def system_message(given: str | None, directory: Path) -> str | None:
     return given
 
 
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
 def schema(path: str | None, directory: Path) -> Mapping[str, Any] | None:
     """The JSON Schema in ``path``. Raises :class:`UsageError`."""
     if path is None:
         return None
     try:
-        found = json.loads(read_text(path, directory, "--schema"))
+        found = json.loads(read_text(path, directory, "--schema"), parse_constant=_refuse)
     except (ValueError, RecursionError) as problem:
         raise UsageError(f"--schema: {path} is not valid JSON: {problem}") from problem
     if not isinstance(found, dict):

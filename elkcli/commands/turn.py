@@ -159,6 +159,7 @@ def display_for(
         theme=settings.theme,
         reasoning=reasoning,
         preview=previewer(environment, settings, messages),
+        spinner=not messages.quiet,
     )
     messages.route = display.note
     return display

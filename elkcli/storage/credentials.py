@@ -148,8 +148,8 @@ def _run(command: str) -> str:
     except OSError as problem:
         raise ConfigError(f"token_command cannot be run: {command}: {problem.strerror}") from problem
     if done.returncode != 0:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise ConfigError(f"token_command failed ({done.returncode}): {said[-1] if said else command}")
+        # what it said is not repeated: a program that fails may print what it was to keep
+        raise ConfigError(f"token_command failed ({done.returncode}): {command}")
     printed = done.stdout.decode("utf-8", "replace").strip().splitlines()
     if not printed:
         raise ConfigError(f"token_command printed nothing: {command}")

@@ -297,7 +297,7 @@ def parse(path: Path, raw: bytes) -> ConfigFile:
         line = raw[: problem.start].count(b"\n") + 1
         raise ConfigError(f"{path}, line {line}: not UTF-8") from problem
     except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        raise ConfigError(f"{path}: {_toml_problem(str(problem))}", hint="elkcli config edit") from problem
+        raise ConfigError(f"{path}: {_toml_problem(str(problem), text)}", hint="elkcli config edit") from problem
     profiles = document.pop("profiles", {})
     prices = document.pop("prices", {})
     profile = document.pop("profile", None)
@@ -348,9 +348,10 @@ def _prices(path: Path, text: str, tables: object) -> dict[str, dict[str, float]
     return tables
 
 
-def _toml_problem(message: str) -> str:
+def _toml_problem(message: str, text: str) -> str:
+    last = max(1, len(text.splitlines()))  # "at end of document" is all that the parser says of those
     match = re.search(r"(.*) \(at line (\d+), column (\d+)\)", message, re.S)
-    return f"line {match[2]}, column {match[3]}: {match[1].lower()}" if match else f"line 1: {message.lower()}"
+    return f"line {match[2]}, column {match[3]}: {match[1].lower()}" if match else f"line {last}: {message.lower()}"
 
 
 def _line_of(text: str, key: str, profile: str | None = None) -> int:

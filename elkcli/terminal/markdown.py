@@ -39,6 +39,7 @@ class MarkdownDisplay:
         theme: str,
         reasoning: bool,
         preview: Preview | None = None,
+        spinner: bool = True,
     ) -> None:
         self._environment = environment
         self._color = color
@@ -46,6 +47,7 @@ class MarkdownDisplay:
         self._reasoning = reasoning
         self._preview = preview
         self._spinner = Spinner(environment)
+        self._spins = spinner
         self._lock = threading.Lock()
         self._came: list[tuple[str, Any]] = []
         self._wake = threading.Event()
@@ -58,7 +60,8 @@ class MarkdownDisplay:
 
     def __enter__(self) -> MarkdownDisplay:
         self._watch_for_resume()
-        self._spinner.start()
+        if self._spins:
+            self._spinner.start()
         self._thread.start()
         return self
 
