@@ -234,6 +234,14 @@ class Process:
     def signal(self, number: int) -> None:
         self.popen.send_signal(number)
 
+    def read(self, size: int) -> bytes:
+        """The next bytes of standard output, as many as asked for unless it ends."""
+        data = b""
+        assert self.popen.stdout is not None
+        while len(data) < size and (more := os.read(self.popen.stdout.fileno(), size - len(data))):
+            data += more
+        return data
+
     def result(self, stdin: bytes | None = None, *, within: float = 20.0) -> Result:
         """Wait for the end, at most ``within`` seconds."""
         out, err = self.popen.communicate(stdin, timeout=within)

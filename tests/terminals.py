@@ -57,6 +57,8 @@ class Terminal:
         self.view = cast(Any, pyte.HistoryScreen(columns, rows, history=5000))
         self._stream: Any = pyte.ByteStream(self.view)
         self.master, slave = os.openpty()
+        self._poll = select.poll()  # unlike select, it minds no descriptor above 1023
+        self._poll.register(self.master, select.POLLIN)
         self._size(columns, rows)
         # the answers a terminal gives when asked where the cursor is, and what it is
         self.view.write_process_input = lambda text: os.write(self.master, text.encode())
@@ -163,8 +165,7 @@ class Terminal:
         """Take in what has come. False at the end of it all, or with ``once`` when nothing came."""
         if not self._open:
             return False
-        ready, _, _ = select.select([self.master], [], [], seconds)
-        if not ready:
+        if not self._poll.poll(int(seconds * 1000)):
             return not once and self._process.poll() is None
         try:
             data = os.read(self.master, 65536)

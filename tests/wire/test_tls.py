@@ -1,0 +1,120 @@
+"""TLS is verified, by the system's store or one that is named, and a failure names its cause."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TOKEN, Elkcli
+from tests.server import Server
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+
+
+class SecureServer(Server):
+    """The scripted server behind TLS."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(certificate, key)
+        super().__init__()
+        self.url = self.url.replace("http:", "https:")
+
+    def _secure(self, connection: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(connection, server_side=True)
+
+
+def issue(folder: Path, name: str, san: str) -> tuple[Path, Path]:
+    """A self-signed certificate and its key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName={san}", "-out", certificate, "-keyout", key],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    folder = tmp_path_factory.mktemp("tls")
+    return {
+        "right": issue(folder, "right", "IP:127.0.0.1,DNS:localhost"),
+        "other": issue(folder, "other", "DNS:elsewhere.example"),
+    }
+
+
+@pytest.fixture
+def secure(certificates: dict[str, tuple[Path, Path]], elkcli: Elkcli) -> Iterator[SecureServer]:
+    running = SecureServer(*certificates["right"])
+    running.says()
+    elkcli.variables |= {"ELKCLI_BASE_URL": running.url, "ELKCLI_TOKEN": TOKEN, "ELKCLI_RETRIES": "0"}
+    yield running
+    running.close()
+
+
+def test_an_unknown_certificate_is_refused_and_the_cause_named(elkcli: Elkcli, secure: SecureServer) -> None:
+    result = elkcli("ask", "hi").fails(7)
+    assert "certificate" in result.err.lower()
+    assert not secure.requests
+
+
+@pytest.mark.parametrize("way", ["setting", "variable", "SSL_CERT_FILE"])
+def test_a_named_certificate_is_trusted(
+    way: str,
+    elkcli: Elkcli,
+    secure: SecureServer,
+    certificates: dict[str, tuple[Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = str(certificates["right"][0])
+    env: dict[str, str | None] = {}
+    if way == "setting":
+        elkcli.configure(f'ca_file = "{path}"\n')
+    elif way == "variable":
+        env = {"ELKCLI_CA_FILE": path}
+    else:
+        env = {"SSL_CERT_FILE": path}
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+    elkcli("ask", "hi", env=env).succeeds(b"Hello\n")
+    assert secure.request.header("authorization") == f"Bearer {TOKEN}"
+
+
+def test_a_certificate_of_another_host_is_refused(
+    elkcli: Elkcli, secure: SecureServer, certificates: dict[str, tuple[Path, Path]]
+) -> None:
+    other = SecureServer(*certificates["other"])
+    try:
+        env = {"ELKCLI_BASE_URL": other.url, "ELKCLI_CA_FILE": str(certificates["other"][0])}
+        result = elkcli("ask", "hi", env=env).fails(7)
+        assert "127.0.0.1" in result.err
+        assert not other.requests
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize("content", [None, "", "no certificate"])
+def test_a_certificate_file_that_is_none_is_a_bad_configuration(
+    content: str | None, elkcli: Elkcli, secure: SecureServer
+) -> None:
+    if content is not None:
+        elkcli.file("ca.pem", content)
+    elkcli("ask", "hi", env={"ELKCLI_CA_FILE": str(elkcli.work / "ca.pem")}).fails(3)
+    assert not secure.requests
+
+
+def test_tls_cut_off_before_an_answer_is_7(elkcli: Elkcli, server: Server) -> None:
+    server.sends(b"\x15\x03\x03\x00\x02\x02\x28")
+    elkcli("ask", "hi", "--retries", "0", "--base-url", server.url.replace("http:", "https:")).fails(7)
+
+
+def test_there_is_no_switch_to_turn_it_off(elkcli: Elkcli) -> None:
+    text = elkcli("ask", "--help").succeeds().text.lower()
+    assert "insecure" not in text
+    assert "verify" not in text
