@@ -63,7 +63,6 @@ class Recorder:
         self._finished = False
         self._dead = False
         self._problem: Exception | None = None
-        self._lock = threading.Lock()
         self._over = threading.Event()
         self._keeper: threading.Thread | None = None
 
@@ -176,45 +175,41 @@ class Recorder:
         process that ends now: everything is written, and tidying the store is left to a later one.
         """
         self._over.set()
+        if self._keeper is not None:
+            self._keeper.join()  # from here on nobody else writes
         exchange = self._exchange
         if exchange is not None:
-            with self._lock:  # the thread must not take the end for one more step
-                came = any(exchange.drafts.values())
-                exchange.status = "whole" if self._finished else "cut" if came else "failed"
-                exchange.error = exchange.error or error
-                exchange.seconds = time.monotonic() - self._begun if seconds is None else seconds
-                exchange.ended = self._clock()
+            came = any(exchange.drafts.values())
+            exchange.status = "whole" if self._finished else "cut" if came else "failed"
+            exchange.error = exchange.error or error
+            exchange.seconds = time.monotonic() - self._begun if seconds is None else seconds
+            exchange.ended = self._clock()
             self._flush(schema.PATIENCE, final=True)
         self._tell()
-        with self._lock:
-            history, self._history, self._exchange = self._history, None, None
-            if history is not None and isinstance(self._store, Path):
-                if hurry:
-                    schema.leave(history.connection)
-                else:
-                    history.close()
+        history, self._history, self._exchange = self._history, None, None
+        if history is not None and isinstance(self._store, Path):
+            if hurry:
+                schema.leave(history.connection)
+            else:
+                history.close()
 
     # The disk
 
     def _keep_writing(self) -> None:
-        with self._lock:
-            if self._history is not None:
-                schema.tidy(self._history.connection, self._history.path)
+        if self._history is not None:
+            schema.tidy(self._history.connection, self._history.path)
         while not self._over.wait(STEP):
             self._flush(0.0)
 
     def _flush(self, patience: float, *, final: bool = False) -> None:
         """Bring the disk up to date. A store that is locked is tried again later, but at the end."""
-        with self._lock:
-            if self._dead or self._history is None or self._exchange is None or self._written.whole:
-                return
-            if self._over.is_set() and not final:
-                return
-            try:
-                self._transact(self._history.connection, self._exchange, patience)
-            except (sqlite3.Error, OSError, ValueError, OverflowError) as problem:
-                if final or not schema.is_busy(problem):
-                    self._fail(problem)
+        if self._dead or self._history is None or self._exchange is None or self._written.whole:
+            return
+        try:
+            self._transact(self._history.connection, self._exchange, patience)
+        except (sqlite3.Error, OSError, ValueError, OverflowError) as problem:
+            if final or not schema.is_busy(problem):
+                self._fail(problem)
 
     def _transact(self, connection: sqlite3.Connection, exchange: Exchange, patience: float) -> None:
         before = self._written
