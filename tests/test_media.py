@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elkcli.media import dimensions, readable, sniff
@@ -50,6 +50,7 @@ def test_text_is_never_taken_for_media(text: bytes) -> None:
     assert sniff(text) is None
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0")))
 def test_no_text_at_all_is_taken_for_sound_or_a_picture(text: str) -> None:
     kind = sniff(text.encode())
@@ -80,6 +81,7 @@ def test_a_size_that_nobody_states_is_nought() -> None:
         assert dimensions(data) == (0, 0)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(EVERYTHING)), st.data())
 def test_no_bytes_at_all_make_it_fail(extension: str, data: st.DataObject) -> None:
     good = EVERYTHING[extension]
@@ -94,6 +96,7 @@ def test_no_bytes_at_all_make_it_fail(extension: str, data: st.DataObject) -> No
     assert height >= 0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_random_bytes_do_not_make_it_fail(data: bytes) -> None:
     sniff(data)

@@ -6,7 +6,7 @@ import json
 from base64 import b64encode
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from elkcli.api.embedded import Bit, Found, Hoard, Splitter, decode_url
@@ -226,6 +226,7 @@ WORDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=14).map("".join), st.data())
 @example("data:x;data:image/png;base64,AAAA", None)
 def test_any_split_of_the_text_gives_the_same(text: str, data: st.DataObject | None) -> None:
@@ -236,6 +237,7 @@ def test_any_split_of_the_text_gives_the_same(text: str, data: st.DataObject | N
         assert split(*(text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True))) == whole
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.binary(min_size=1, max_size=80), st.text("abc d\n.", max_size=9)), max_size=9),
     st.integers(1, 40),

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -230,6 +230,7 @@ def test_too_many_and_too_much_are_refused() -> None:
         check([sound, sound])
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(FILES)), st.binary(max_size=30), st.integers(0, 100))
 def test_no_bytes_do_more_than_be_refused(extension: str, more: bytes, cut: int) -> None:
     data = FILES[extension][:cut] + more

@@ -89,7 +89,7 @@ def test_what_the_server_claims_names_nothing(world: Environment, claimed: str) 
         assert re.fullmatch(r"elkcli-[0-9a-f-]+\.(png|bin)", Path(saved.path).name)
 
 
-@settings(max_examples=30)
+@settings(deadline=None, max_examples=30)
 @given(st.text(max_size=40), st.binary(max_size=40))
 def test_nothing_is_written_anywhere_else(claimed: str, data: bytes) -> None:
     import tempfile

@@ -211,6 +211,7 @@ def sixel(text: str) -> dict[tuple[int, int], int]:
     return pixels
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(1, 15), st.data())
 def test_sixels_decode_to_the_pixels_that_went_in(width: int, height: int, data: st.DataObject) -> None:
     indexes = bytes(data.draw(st.lists(st.integers(0, 3), min_size=width * height, max_size=width * height)))
@@ -262,7 +263,7 @@ def test_without_pillow_only_a_terminal_that_decodes_shows_it(monkeypatch: pytes
     assert [mode for mode in ("blocks", "sixel", "kitty", "iterm2") if shown(jpeg, mode)] == ["iterm2"]
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(st.sampled_from(sorted(IMAGES)), st.data(), st.sampled_from(["kitty", "iterm2", "sixel", "blocks"]))
 def test_no_picture_breaks_out_of_its_frame(extension: str, data: st.DataObject, mode: str) -> None:
     bad = bytearray(IMAGES[extension])
