@@ -23,7 +23,7 @@ _MATH = re.compile(
     re.DOTALL,
 )
 # Longer than this is no formula inside a line; it also bounds what one stray ``$`` may cost.
-_LONGEST_FORMULA = 1000
+_LONGEST_FORMULA = 400
 
 _STYLES = {"strong": "strong", "em": "emphasis", "s": "struck"}
 

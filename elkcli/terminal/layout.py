@@ -77,7 +77,7 @@ def wrap(spans: Iterable[Span], width: int, start: int = 0) -> list[Row]:
             else:
                 space = word
             continue
-        size = sum(width_of(span.text) for span in word)
+        size = width_of(word[0].text) if len(word) == 1 else sum(width_of(span.text) for span in word)
         gap = len(space.text) if space and column else 0
         if column and column + gap + size > width:
             rows.append([])
@@ -96,7 +96,7 @@ def wrap(spans: Iterable[Span], width: int, start: int = 0) -> list[Row]:
                 if column and column + size > width:
                     rows.append([])
                     column = 0
-                rows[-1].append(span._replace(text=piece))
+                rows[-1].append(Span(piece, span.styles, span.link))
                 column += size
     if space and column:  # a part of a paragraph may end with one
         rows[-1].append(space)
@@ -115,24 +115,23 @@ def _break(text: str, width: int, column: int) -> list[str]:
 def _words(spans: Iterable[Span]) -> Iterator[Span | list[Span]]:
     """Words, which may change their look within, and between them spaces and line ends as single spans."""
     word: list[Span] = []
-    for span in spans:
-        for found in _WORD.finditer(span.text):
+    for text, styles, link in spans:
+        for found in _WORD.finditer(text):
             kind = found.lastgroup
-            piece = span._replace(text=found[0])
-            if kind in {"newline", "space"}:
-                if word:
+            piece = found[0]
+            if kind is None:
+                if word and not word[-1].text.isascii() and _ends_wide(word[-1].text):
                     yield word
                     word = []
-                yield piece._replace(text=found[0].replace("\t", " "))
-            elif kind == "wide":
-                if word:
-                    yield word
-                word = [piece]
+                word.append(Span(piece, styles, link))
+                continue
+            if word:
+                yield word
+                word = []
+            if kind == "wide":
+                word = [Span(piece, styles, link)]
             else:
-                if word and _ends_wide(word[-1].text):
-                    yield word
-                    word = []
-                word.append(piece)
+                yield Span(piece.replace("\t", " "), styles, link)
     if word:
         yield word
 
@@ -144,13 +143,13 @@ def _ends_wide(text: str) -> bool:
 
 def merged(row: Sequence[Span]) -> Iterator[Span]:
     """The same row with neighbours of one look joined."""
-    open_span: Span | None = None
-    for span in row:
-        if open_span is not None and open_span[1:] == span[1:]:
-            open_span = open_span._replace(text=open_span.text + span.text)
-        else:
-            if open_span is not None:
-                yield open_span
-            open_span = span
-    if open_span is not None:
-        yield open_span
+    texts: list[str] = []
+    look: tuple[tuple[str, ...], str] = ((), "")
+    for text, styles, link in row:
+        if texts and look != (styles, link):
+            yield Span("".join(texts), *look)
+            texts = []
+        texts.append(text)
+        look = (styles, link)
+    if texts:
+        yield Span("".join(texts), *look)

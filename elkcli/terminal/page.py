@@ -101,7 +101,7 @@ class Page:
     def tail(self, rows: int) -> list[str]:
         """What would be printed if the answer ended here, within the width; of a giant line only its last ``rows``."""
         rest = "".join(self._parts)
-        if self._reader.open != "fence" and len(rest) < 80 and _UNTOLD.fullmatch(rest):
+        if self._reader.open != "fence" and self._is_untold(rest):
             rest = ""
         room = max(rows, 1) * self.width
         if self._reader.open == "fence" and len(rest) > 2 * room:  # one line taller than the screen: its end is seen
@@ -122,6 +122,11 @@ class Page:
     def in_line(self) -> bool:
         """Whether the line that came last has not ended."""
         return bool(self._parts)
+
+    def _is_untold(self, rest: str) -> bool:
+        if len(rest) > 80:
+            return False
+        return bool(_UNTOLD.fullmatch(rest)) or (self._begun and rest.strip().isdigit())  # mostly an item's number
 
     def after_line(self, show: Callable[[int], str]) -> None:
         """Print what ``show`` makes for a width, after the block that the present line belongs to."""

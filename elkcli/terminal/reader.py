@@ -67,6 +67,7 @@ class BlockReader:
         self._leaf: _Leaf | None = None
         self._gap = False
         self._hollow = False  # the innermost item began with an empty line, the one before this
+        self._widow: Item | None = None  # it was hollow, and an empty line closed it, but not its list
         self._bare: set[int] = set()  # serials of items that have shown nothing yet
         self._inside = False  # in the midst of a line too long to be read at once
         self._serial = 0
@@ -174,17 +175,22 @@ class BlockReader:
 
     def _blank(self, line: str, at: int, depth: int, matched: bool) -> None:
         leaf = self._leaf
+        self._widow = None
         if leaf is not None and leaf.kind == "indented" and matched:
             leaf.lines.append(line[at + 4 :])
         elif leaf is not None:
             self._finish()
         if not matched:
+            last = self._path[-1]
             self._close_to(depth)
+            if isinstance(last, Item) and depth == len(self._path):
+                self._widow = last
         self._gap = True
 
     def _starts(self, line: str, at: int, depth: int) -> None:
         """Read a line that is not blank: blocks that begin in it, or text."""
         fresh = False  # a container began in this line
+        widow, self._widow = (self._widow if depth == len(self._path) else None), None
         while True:
             leaf = self._leaf
             running = leaf is not None and leaf.kind == "paragraph" and not fresh
@@ -201,11 +207,12 @@ class BlockReader:
             if rest[0] == ">" and depth < DEEPEST:
                 self._close_to(depth)
                 self._open(Quote(self._next()))
+                widow = None
                 at += indent + 1
                 if line[at : at + 1] == " ":
                     at += 1
-            elif (width := self._item(rest, indent, depth, follows)) and depth < DEEPEST:
-                at += width
+            elif width := self._item(rest, indent, depth, follows, widow):
+                at, widow = at + width, None
             elif self._starts_leaf(rest, indent, depth, follows):
                 return
             else:
@@ -257,7 +264,7 @@ class BlockReader:
             return False
         return True
 
-    def _item(self, rest: str, indent: int, depth: int, follows: bool) -> int:
+    def _item(self, rest: str, indent: int, depth: int, follows: bool, widow: Item | None) -> int:
         """Open a list item if one begins here; how many columns its marker takes, or 0."""
         bullet = _BULLET.match(rest)
         number = None if bullet else _NUMBER.match(rest)
@@ -275,7 +282,7 @@ class BlockReader:
             padding = 1
         mark = found[number.lastindex or 2] if number else found[1]
         width = indent + found.end() + padding
-        brother = self._path[depth] if depth < len(self._path) else None
+        brother = self._path[depth] if depth < len(self._path) else widow
         self._close_to(depth)
         if isinstance(brother, Item) and brother.mark == mark and (brother.number is None) == (number is None):
             following = None if brother.number is None else brother.number + 1

@@ -150,6 +150,8 @@ class Screen:
             if one != other or (keep < final and not certain(other)):
                 break
             keep += 1
+        if final < len(new) == keep < len(old):  # shorter than before: the cursor has to come back to its last row
+            keep -= 1
         return keep
 
 
