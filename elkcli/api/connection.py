@@ -1,0 +1,334 @@
+"""The connection's rules, the same for one question and for a batch: where the token may go, what may be tried again,
+what httpx's failures mean. All that decides whether the token leaves this process is in this file.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urljoin, urlsplit
+
+import httpx
+
+from elkcli.api.request import Request
+from elkcli.api.verdict import can_retry, from_response
+from elkcli.errors import ApiError, ConfigError, ElkError, Incomplete, Unreachable
+from elkcli.secret import Token
+
+CONNECT_SECONDS = 10.0
+AFTER_REASON_SECONDS = 5.0  # a finish reason has come: what may follow is usage, and it follows at once
+AFTER_DONE_SECONDS = 0.02
+LONGEST_WAIT = 60.0
+ERROR_BODY = 1024 * 1024
+ERROR_SECONDS = 30.0
+SLOWEST = 64  # bytes a second below which a reply that never ends a line counts as silence
+MOST_REDIRECTS = 6
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where to send, and how patiently. ``transport`` replaces the network (the demo's does)."""
+
+    base_url: str
+    token: Token | None
+    timeout: float = 300.0
+    retries: int = 2
+    ca_file: str | None = None
+    transport: Callable[[], httpx.BaseTransport] | None = None
+    sleep: Callable[[float], None] = time.sleep
+
+    @property
+    def host(self) -> str:
+        """Host and port, for messages."""
+        return urlsplit(self.base_url).netloc
+
+    def limits(self) -> httpx.Timeout:
+        """httpx's time-outs."""
+        return httpx.Timeout(self.timeout, connect=min(CONNECT_SECONDS, self.timeout), pool=None)
+
+    def trust(self) -> ssl.SSLContext:
+        """The certificates to trust. One context, and none loaded for plain http."""
+        if self.ca_file is None and urlsplit(self.base_url).scheme == "http":
+            return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        return trust(self.ca_file)
+
+    def headers(self, request: Request, url: str) -> dict[str, str]:
+        """The headers to send to ``url``: with the token only where that is at the base URL's own origin."""
+        headers = dict(request.headers)
+        if self.token is not None and origin(url) == origin(self.base_url):
+            headers["Authorization"] = f"Bearer {self.token.reveal()}"
+        return headers
+
+    def hidden(self, text: str) -> str:
+        """``text`` without the token, which a server may send back in its errors."""
+        if self.token is None:
+            return text
+        quoted = quote(self.token.reveal(), safe="")
+        return self.token.hide(text.replace(quoted, self.token.masked) if len(quoted) >= 4 else text)
+
+    def harmless(self, error: ElkError) -> ElkError:
+        """``error`` without the token."""
+        error.message = self.hidden(error.message)
+        error.hint = self.hidden(error.hint) if error.hint else None
+        error.code = self.hidden(error.code) if error.code else None
+        error.request_id = self.hidden(error.request_id) if error.request_id else None
+        return error
+
+    def request_id(self, headers: httpx.Headers) -> str | None:
+        """The server's name for this request, without the token should it be in there."""
+        for name in ("x-oneapi-request-id", "x-request-id", "request-id", "x-litellm-call-id"):
+            found: str | None = headers.get(name)
+            if found:
+                return self.hidden(found[:128])
+        return None
+
+
+class Lost(Exception):
+    """A request that failed before it was answered: what it means, and whether it had left."""
+
+    def __init__(self, error: ElkError, *, retry: bool, sent: bool) -> None:
+        super().__init__()
+        self.error = error
+        self.retry = retry
+        self.sent = sent
+
+
+class Refused(Exception):
+    """A response that is an error by its status; ``wait`` is what Retry-After asks, in seconds."""
+
+    def __init__(self, error: ElkError, wait: float | None) -> None:
+        super().__init__()
+        self.error = error
+        self.wait = wait
+
+
+@dataclass
+class Progress:
+    """How far a request has come: whether its headers left, and whether elkcli itself hung up."""
+
+    sent: bool = False
+    hung_up: bool = False
+
+
+# Trying again
+
+
+def may_retry(request: Request, problem: Lost | Refused | ElkError, tried: int) -> bool:
+    """Whether ``request``, of whose answer nothing was given away yet, may be sent again after ``tried`` tries."""
+    if isinstance(problem, Lost):
+        # lost after it left: a picture may have been made, and billed
+        return problem.retry and not (problem.sent and request.wants_image)
+    error = problem.error if isinstance(problem, Refused) else problem
+    if isinstance(error, Unreachable):
+        return False
+    if isinstance(error, Incomplete):
+        return error.code == "lost" and _safe_to_repeat(request, error)
+    return can_retry(error, tried) and _safe_to_repeat(request, error)
+
+
+def _safe_to_repeat(request: Request, error: ElkError) -> bool:
+    """Whether sending ``request`` again cannot pay for a picture twice."""
+    return not request.wants_image or error.status in (429, 503)
+
+
+def pause(tried: int, asked: float | None, error: ElkError) -> float | None:
+    """Seconds to wait: exponential with full jitter, at least what the server asked; ``None`` to give up."""
+    from random import random
+
+    seconds: float = random() * min(20.0, 0.5 * 2**tried)  # noqa: S311 - spreads retries, guards no secret
+    if asked is None:
+        return seconds
+    if asked > LONGEST_WAIT:
+        error.hint = f"the server asks to wait {_duration(asked)} before the next try"
+        return None
+    return max(asked, seconds)
+
+
+def retry_after(headers: httpx.Headers) -> float | None:
+    """Seconds to wait, from ``retry-after-ms`` or ``Retry-After`` as seconds or date (RFC 9110 §10.2.3)."""
+    with suppress(ValueError):
+        if "retry-after-ms" in headers:
+            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+    raw = headers.get("retry-after", "").strip()
+    if not raw:
+        return None
+    try:
+        seconds = float(raw)
+    except ValueError:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            seconds = parsedate_to_datetime(raw).timestamp() - time.time()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.0f} h"
+
+
+# Where a request goes
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port, in one spelling."""
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, (parts.hostname or "").rstrip("."), port
+
+
+def redirect(response: httpx.Response, url: str, method: str) -> str | None:
+    """Where a redirect leads that keeps the method and the origin; ``None`` for no redirect, raises for any other."""
+    if response.status_code not in REDIRECTS:
+        return None
+    location: str = response.headers.get("location", "")
+    try:
+        target = urljoin(url, location)
+        # a backslash is read as a slash by some and as a letter by others: such an address names no one place
+        same = origin(target) == origin(url) and not urlsplit(target).username and "\\" not in location
+    except ValueError:
+        same = False
+        target = location
+    keeps = response.status_code in (307, 308) or method == "GET"
+    if same and keeps and location:
+        return target
+    why = "to another server" if not same else "in a way that would lose the request"
+    raise ApiError(
+        f"the server redirects {why} ({response.status_code}), to {target[:200]}",
+        hint="if that is right, set it as base URL: elkcli config set base_url",
+        status=response.status_code,
+    )
+
+
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Certificates of ``ca_file``, of ``SSL_CERT_FILE``, or of the system. Raises :class:`ConfigError`."""
+    import os
+
+    chosen = ca_file or os.environ.get("SSL_CERT_FILE")
+    try:
+        if chosen:
+            return ssl.create_default_context(cafile=Path(chosen).expanduser())
+        context = ssl.create_default_context()
+    except (OSError, ssl.SSLError) as problem:
+        raise ConfigError(f"the certificates in {chosen} cannot be read: {problem}") from None
+    paths = ssl.get_default_verify_paths()
+    if not paths.cafile and not paths.capath and not context.cert_store_stats()["x509_ca"]:
+        import certifi  # comes with httpx; for systems whose Python knows no store
+
+        context.load_verify_locations(certifi.where())
+    return context
+
+
+# What a response says
+
+
+def is_refusal(status: int) -> bool:
+    """Whether a status is no answer."""
+    return status >= 400 or status in REDIRECTS or status < 200
+
+
+def refusal(response: httpx.Response, body: bytes | bytearray, request: Request, request_id: str | None) -> Refused:
+    """What an error status with ``body`` means."""
+    error = from_response(
+        response.status_code,
+        bytes(body[:ERROR_BODY]),
+        url=request.url,
+        request_id=request_id,
+        model=request.model,
+        content_type=response.headers.get("content-type", ""),
+    )
+    return Refused(error, retry_after(response.headers))
+
+
+def inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
+    """Undo a Content-Encoding that was not asked for, a bounded piece at a time: a small bomb stays small."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return lambda chunk: iter((chunk,))
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise ApiError(f"the server's reply is compressed in a way elkcli does not read: {encoding[:40]}")
+    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    def inflate(chunk: bytes) -> Iterator[bytes]:
+        rest = chunk
+        while rest:
+            part = unpack.decompress(rest, 1024 * 1024)
+            if part:
+                yield part
+            rest = unpack.unconsumed_tail
+            if not part and not rest:
+                return
+
+    return inflate
+
+
+# httpx's failures as ours
+
+
+@contextmanager
+def translated(to: Connection, progress: Progress) -> Iterator[None]:
+    """httpx's exceptions, and the sockets', as ours."""
+    try:
+        yield
+    except httpx.ConnectTimeout as problem:
+        raise Lost(
+            Unreachable(f"no connection to {to.host}: timed out", hint="check the network, or the base URL"),
+            retry=True,
+            sent=False,
+        ) from problem
+    except httpx.TimeoutException as problem:
+        raise Lost(silent(to.timeout), retry=False, sent=progress.sent) from problem
+    except httpx.ConnectError as problem:
+        error, retry = _unreachable(to.host, problem)
+        raise Lost(error, retry=retry, sent=False) from problem
+    except httpx.ProxyError as problem:
+        raise Lost(Unreachable(f"the proxy refused: {problem}"), retry=False, sent=False) from problem
+    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
+        raise ConfigError(f"the address {to.base_url} cannot be used: {problem}") from problem
+    except httpx.DecodingError as problem:
+        raise ApiError(f"the server's reply cannot be decoded: {problem}") from problem
+    except (httpx.TransportError, OSError) as problem:
+        said = str(problem) or type(problem).__name__
+        if progress.hung_up:
+            raise Lost(silent(to.timeout), retry=False, sent=progress.sent) from problem
+        raise Lost(
+            Unreachable(f"the connection to {to.host} was lost: {said}", hint="try again"),
+            retry=True,
+            sent=progress.sent,
+        ) from problem
+    except zlib.error as problem:
+        raise ApiError(f"the server's reply cannot be decompressed: {problem}") from problem
+
+
+def _unreachable(host: str, problem: Exception) -> tuple[Unreachable, bool]:
+    said = str(problem)
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Unreachable(
+                f"the certificate of {host} is not trusted: {cause.verify_message or cause.reason}",
+                hint="behind a company proxy, name its certificate: elkcli config set ca_file FILE, or SSL_CERT_FILE",
+            ), False
+        if isinstance(cause, ssl.SSLError):
+            return Unreachable(f"no TLS with {host}: {cause.reason or cause}", hint="is it an https address?"), True
+        cause = cause.__cause__ or cause.__context__
+    if any(words in said for words in ("Name or service", "nodename nor", "getaddrinfo", "name resolution")):
+        return Unreachable(f"no address is known for {host}", hint="check the base URL and the network"), True
+    return Unreachable(f"no connection to {host}: {said}", hint="check the base URL and the network"), True
+
+
+def silent(seconds: float) -> Unreachable:
+    """The failure that silence is."""
+    return Unreachable(f"the server was silent for {seconds:g} s", hint="raise --timeout, or try again")
