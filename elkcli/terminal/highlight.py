@@ -112,16 +112,23 @@ class Highlighter:
         return last not in Token.Comment and before.count('"') % 2 == 0
 
     def _spans_lines(self, opening: str, closing: str) -> str:
-        """The look of what stands between these, if the lexer takes it whole or not at all; else nothing."""
+        """The look of what stands between these, if the lexer knows it but forgets it at a line's end; else nothing."""
         if opening not in self._spanning:
-            fresh = copy.copy(self)
-            fresh._stack = ["root"]
-            whole = {_look(kind) for kind, value in fresh._tokens(f"{opening} a\n b {closing}\n") if value.strip()}
-            fresh._stack = ["root"]
-            first = [_look(kind) for kind, value in fresh._tokens(f"{opening} a\n") if value.strip()]
-            one = len(whole) == 1 and whole <= {"comment", "string"}
-            self._spanning[opening] = whole.pop() if one and set(first) != whole else ""
+            whole = self._fresh().looks(f"{opening} a\n b {closing}\n")
+            fresh = self._fresh()
+            fresh.looks(f"{opening} a\n")
+            kept = fresh.looks(" b\n") <= {"comment", "string"}
+            self._spanning[opening] = whole.pop() if not kept and whole in ({"comment"}, {"string"}) else ""
         return self._spanning[opening]
+
+    def _fresh(self) -> Highlighter:
+        fresh = copy.copy(self)
+        fresh._stack = ["root"]
+        return fresh
+
+    def looks(self, code: str) -> set[str]:
+        """The looks of all words in ``code``."""
+        return {_look(kind) for kind, value in self._tokens(code) if value.strip()}
 
     def _tokens(self, line: str) -> Iterator[tuple[_TokenType, str]]:
         lexer = self._lexer
