@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from elkcli.conversation import (
@@ -40,18 +39,18 @@ Saver = Callable[[Media], tuple[SavedMedia, list[Note]]]
 """Puts media of the answer where they belong: where they lie now (``-``: standard output), and what to say."""
 
 
-@dataclass
 class Answer:
     """What came of one turn."""
 
-    texts: list[str] = field(default_factory=list)
-    media: list[SavedMedia] = field(default_factory=list)
-    calls: list[ToolCall] = field(default_factory=list)
-    usage: Usage | None = None
-    served: str | None = None
-    reason: str | None = None
-    error: ElkError | None = None
-    seconds: float = 0.0
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.media: list[SavedMedia] = []
+        self.calls: list[ToolCall] = []
+        self.usage: Usage | None = None
+        self.served: str | None = None
+        self.reason: str | None = None
+        self.error: ElkError | None = None
+        self.seconds = 0.0
 
     @property
     def text(self) -> str:

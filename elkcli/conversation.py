@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from elkcli.errors import ElkError
+from elkcli.value import Value
 
 MediaKind: TypeAlias = Literal["image", "audio", "video", "document"]
 
@@ -13,15 +13,13 @@ MediaKind: TypeAlias = Literal["image", "audio", "video", "document"]
 # What is sent
 
 
-@dataclass(frozen=True, slots=True)
-class TextPart:
+class TextPart(Value):
     """Text inside a message of several parts."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class MediaPart:
+class MediaPart(Value):
     """A picture, sound or document inside a message: its bytes, or the URL where the server finds it.
 
     ``mime`` is told by the bytes where there are any. ``name`` is a bare file name. ``path`` says where the
@@ -36,8 +34,7 @@ class MediaPart:
     path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignPart:
+class ForeignPart(Value):
     """A content part taken verbatim from ``--messages``."""
 
     body: dict[str, Any]
@@ -46,13 +43,12 @@ class ForeignPart:
 Part: TypeAlias = TextPart | MediaPart | ForeignPart
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value):
     """One message. ``content`` is text, or parts; ``extra`` holds further members (``tool_calls``, ``name``)."""
 
     role: str
     content: str | tuple[Part, ...] | None
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = {}  # noqa: RUF012 - values are never changed
 
     @property
     def text(self) -> str:
@@ -72,8 +68,7 @@ class Message:
 # What comes back
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Value):
     """The first thing the server said: its id for the answer, the model that serves it, the request id."""
 
     id: str | None = None
@@ -82,24 +77,21 @@ class Start:
     request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Value):
     """Words of the answer, as they came. ``choice`` counts from 0."""
 
     text: str
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reasoning:
+class Reasoning(Value):
     """Words the model thought before or beside its answer."""
 
     text: str
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(Value):
     """A picture, sound or document inside the answer, decoded.
 
     ``claimed`` is the type the server named; the bytes may say otherwise. Text around it already holds the
@@ -111,8 +103,7 @@ class Media:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SavedMedia:
+class SavedMedia(Value):
     """Media of the answer that lies on the disk now.
 
     ``reference`` is what the text shows in its place. ``width`` and ``height`` are in pixels, 0 if unknown;
@@ -129,8 +120,7 @@ class SavedMedia:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(Value):
     """A function the model wants called. elkcli shows it and calls nothing. ``arguments`` is JSON text."""
 
     id: str | None
@@ -139,8 +129,7 @@ class ToolCall:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Value):
     """Tokens counted by the server; ``None`` where it said nothing."""
 
     prompt: int | None = None
@@ -151,37 +140,31 @@ class Usage:
     image: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Value):
     """The server's own object, one chunk or one whole reply, for displays that show it unchanged."""
 
     body: dict[str, Any]
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Value):
     """Something worth a word on stderr that is no failure."""
 
     text: str
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Value):
     """The answer is whole. ``reason`` is the server's ``finish_reason``, verbatim."""
 
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Value):
     """The answer ends here, and not well. Always the last piece."""
 
     error: ElkError
     reason: str | None = None
 
 
-Piece: TypeAlias = (
-    Start | Text | Reasoning | Media | SavedMedia | ToolCall | Usage | Event | Note | Finished | Failure
-)
+Piece: TypeAlias = Start | Text | Reasoning | Media | SavedMedia | ToolCall | Usage | Event | Note | Finished | Failure

@@ -6,12 +6,12 @@ import base64
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from elkcli import __version__
 from elkcli.conversation import ForeignPart, MediaPart, Message, Part, TextPart
 from elkcli.errors import UsageError
+from elkcli.value import Value
 
 HEADERS = {
     "Content-Type": "application/json",
@@ -27,8 +27,7 @@ IMAGE_SIZES = ("512", "1K", "2K", "4K")
 HIDDEN = "***"
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Value):
     """The request fields of the API. What is ``None`` is not sent."""
 
     model: str
@@ -47,13 +46,12 @@ class Options:
     set: tuple[tuple[str, Any], ...] = ()
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Value):
     """One request, but for the token."""
 
     url: str
     body: dict[str, Any]
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}  # noqa: RUF012 - values are never changed
     method: str = "POST"
 
     @property

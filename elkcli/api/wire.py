@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from elkcli.api.embedded import HOIST_FROM, Bit, Found, Hoard, Splitter
@@ -49,11 +48,13 @@ def loads(data: bytes | bytearray | str) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-@dataclass
 class _Call:
-    id: str | None = None
-    name: str = ""
-    arguments: list[str] = field(default_factory=list)
+    """A tool call whose pieces are still coming."""
+
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.name = ""
+        self.arguments: list[str] = []
 
 
 class _Channel:

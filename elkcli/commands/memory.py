@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from elkcli.conversation import Message
@@ -14,10 +13,10 @@ from elkcli.storage.recorder import Recorder
 from elkcli.storage.settings import Resolved, resolve
 from elkcli.storage.terminal_key import terminal_key
 from elkcli.terminal.messages import Messages
+from elkcli.value import Value
 
 
-@dataclass(frozen=True)
-class Earlier:
+class Earlier(Value):
     """A conversation that goes on, why that one, and what to send of it again (media loaded)."""
 
     conversation: Conversation

@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,13 @@ STDIN_LIMIT = 128 * 1024 * 1024  # the relay takes no larger body
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
-@dataclass
 class Input:
     """Standard input, read at most once, by the one part of the command line that asks for it."""
 
-    environment: Environment
-    messages: Messages
-    taken_by: str | None = None
+    def __init__(self, environment: Environment, messages: Messages) -> None:
+        self.environment = environment
+        self.messages = messages
+        self.taken_by: str | None = None
 
     @property
     def is_there(self) -> bool:
@@ -71,12 +70,12 @@ class Input:
         self.messages.note("waiting for standard input (--no-stdin ignores it)")
 
 
-@dataclass
 class Prompt:
     """What is asked: text, and the media that came with it."""
 
-    text: str
-    parts: list[Part]
+    def __init__(self, text: str, parts: list[Part]) -> None:
+        self.text = text
+        self.parts = parts
 
     @property
     def empty(self) -> bool:

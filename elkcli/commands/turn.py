@@ -198,6 +198,7 @@ class Turn:
     save: Saver | None = None
     raw: bool = False
     notes_last: bool = False  # remarks wait for the end of the answer
+    keep_open: bool = False  # the client's connections serve further turns
     notes: list[Note] = field(default_factory=list)
 
     def run(self) -> Answer:
@@ -217,7 +218,8 @@ class Turn:
                 rest=self.client.rest,
             )
         finally:
-            self.client.close()
+            if not self.keep_open:
+                self.client.close()
             self.messages.route = None
             for note in self.notes:
                 say(note)

@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -15,6 +14,7 @@ from elkcli.errors import UsageError
 from elkcli.storage import schema, turns
 from elkcli.storage.media import MediaFiles
 from elkcli.storage.turns import Turn, clean
+from elkcli.value import changed
 
 SHORTEST_PREFIX = 4
 
@@ -197,7 +197,7 @@ class History:
                 if not message.content:
                     continue
                 extra = {key: value for key, value in message.extra.items() if key != "tool_calls"}
-                kept.append(replace(message, extra=extra))
+                kept.append(changed(message, extra=extra))
             else:
                 kept.append(message)
         return kept
@@ -211,10 +211,10 @@ class History:
             if isinstance(part, MediaPart) and part.path:
                 data = self.files.read(Path(part.path).name)
                 lost = TextPart(f"[{part.kind} no longer stored: {part.name or 'without a name'}]")
-                parts.append(lost if data is None else replace(part, data=data))
+                parts.append(lost if data is None else changed(part, data=data))
             else:
                 parts.append(cast(Part, part))
-        return replace(message, content=tuple(parts))
+        return changed(message, content=tuple(parts))
 
     # Changing
 

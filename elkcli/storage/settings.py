@@ -9,13 +9,13 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from elkcli.environment import Environment
 from elkcli.errors import ConfigError, ElkError, UsageError
+from elkcli.value import Value
 
 DEMO = "demo"
 DEMO_URL = "demo://elkcli/v1"
@@ -174,27 +174,31 @@ def _size(value: object) -> str:
     return text.upper() if re.fullmatch(r"\d+[kK]", text) else text
 
 
+class Key(NamedTuple):
+    """What is known of one setting."""
+
+    help: str
+    check: Callable[[object], Any]
+    default: Any = None
+    takes: str = ""
+    choices: tuple[str, ...] = ()
+
+
 def _key(
     help: str,  # noqa: A002 - the word users know
     check: Callable[[object], Any],
     default: Any = None,
     *,
     takes: str = "",
-    choices: tuple[str, ...] = (),
-    secret: bool = False,
 ) -> Any:
-    meta = {"help": help, "check": check, "takes": takes, "choices": choices, "secret": secret}
-    if isinstance(default, dict):
-        return field(default_factory=dict, metadata=meta)
-    return field(default=default, metadata=meta)
+    return Key(help, check, default, takes)
 
 
 def _pick(help: str, default: str | None, *choices: str) -> Any:  # noqa: A002
-    return _key(help, _choice(*choices), default, takes="|".join(choices), choices=choices)
+    return Key(help, _choice(*choices), default, "|".join(choices), choices)
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Value):
     """Every setting. ``None`` means: not sent, or decided by the occasion."""
 
     base_url: str = _key("where the API is", _base_url, "https://api.elkapi.com/v1", takes="URL")
@@ -232,26 +236,25 @@ class Settings:
     token_command: str | None = _key("a program that prints the token", _text, takes="COMMAND")
 
 
-KEYS: tuple[str, ...] = tuple(f.name for f in fields(Settings))
-_FIELDS = {f.name: f for f in fields(Settings)}
+KEYS: tuple[str, ...] = tuple(Settings.__annotations__)
+_FIELDS: dict[str, Key] = {key: vars(Settings)[key] for key in KEYS}
+for _name, _about in _FIELDS.items():
+    setattr(Settings, _name, _about.default)  # the class carries what holds when nobody says otherwise
 
 
 def check(key: str, value: object) -> Any:
     """``value`` as the setting ``key`` holds it, or :class:`BadValue`."""
-    return _FIELDS[key].metadata["check"](value)
+    return _FIELDS[key].check(value)
 
 
 def about(key: str) -> Mapping[str, Any]:
     """The help, allowed form and choices of ``key``."""
-    return _FIELDS[key].metadata
+    return _FIELDS[key]._asdict()
 
 
 def default_of(key: str) -> Any:
     """What ``key`` is when nobody says otherwise."""
-    return getattr(_DEFAULTS, key)
-
-
-_DEFAULTS = Settings()
+    return _FIELDS[key].default
 
 
 def unknown_key(key: str) -> UsageError:
@@ -264,15 +267,14 @@ def unknown_key(key: str) -> UsageError:
 # Files
 
 
-@dataclass(frozen=True)
-class ConfigFile:
+class ConfigFile(Value):
     """``config.toml``, read and checked. ``values`` are the top level's, ``profiles`` the tables'."""
 
     path: Path
-    values: dict[str, Any] = field(default_factory=dict)
-    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    values: dict[str, Any] = {}  # noqa: RUF012 - values are never changed
+    profiles: dict[str, dict[str, Any]] = {}  # noqa: RUF012
     profile: str | None = None
-    prices: dict[str, dict[str, float]] = field(default_factory=dict)
+    prices: dict[str, dict[str, float]] = {}  # noqa: RUF012
 
 
 def load(path: Path) -> ConfigFile:
@@ -376,8 +378,7 @@ def _line_of(text: str, key: str, profile: str | None = None) -> int:
 # Precedence
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(Value):
     """Settings with the origin of each value: ``option``, ``environment``, ``profile``, ``file`` or ``default``."""
 
     settings: Settings
