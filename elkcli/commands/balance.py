@@ -1,7 +1,6 @@
 """`elkcli balance`: what the token has left."""
 
 import json
-from dataclasses import replace
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +16,7 @@ from elkcli.secret import Token
 from elkcli.storage.settings import resolve
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.safe import safe_line
+from elkcli.value import changed
 
 HELP = """What the token has left.
 
@@ -49,7 +49,7 @@ def balance(
 ) -> int:
     environment: Environment = ctx.obj
     resolved = resolve(environment, profile=profile, options={"base_url": base_url, "timeout": timeout})
-    settings = replace(resolved.settings, retries=0)
+    settings = changed(resolved.settings, retries=0)
     messages = speaker(environment, settings, quiet=quiet, verbose=verbose)
     out = standard_output(environment)
     if account:
