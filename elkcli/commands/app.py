@@ -49,6 +49,17 @@ class Commands(Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Typer knows no option whose value may be left out, as these two have."""
+        name, _, shell = args[0].partition("=") if args else ("", "", "")
+        if name in ("--install-completion", "--show-completion"):
+            from elkcli.commands import completion
+
+            shell = shell or next(iter(args[1:]), "")
+            (completion.show if name == "--show-completion" else completion.install)(ctx.obj, shell)
+            raise typer.Exit
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run; the reader of stdout may go away at any time."""
         try:
@@ -92,6 +103,12 @@ def elkcli(
     ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit")
+    ] = False,
+    install_completion: Annotated[
+        bool, typer.Option("--install-completion", metavar="[SHELL]", help="Make Tab complete elkcli in your shell")
+    ] = False,
+    show_completion: Annotated[
+        bool, typer.Option("--show-completion", metavar="[SHELL]", help="Print the completion file of your shell")
     ] = False,
 ) -> None:
     """Ask ElkAPI from the command line: one-off prompts, conversations, pipelines, pictures.

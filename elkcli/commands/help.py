@@ -143,7 +143,7 @@ def option_names(parameter: Any) -> str:
     long = [name for name in parameter.opts if name.startswith("--")]
     text = ", ".join([*short, *long]) if short else "    " + ", ".join(long)
     text += "".join(f" / {name}" for name in parameter.secondary_opts)
-    return text if parameter.is_flag else f"{text} {option_value(parameter)}"
+    return text if parameter.is_flag and not parameter.metavar else f"{text} {option_value(parameter)}"
 
 
 def option_value(parameter: Any) -> str:
