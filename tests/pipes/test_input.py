@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.conftest import Elkcli, needs, wait_until
-from tests.server import Server
+from tests.server import Close, Pause, Reset, Server, Step, response, whole
 
 
 def sent(server: Server) -> list[str]:
@@ -168,6 +168,20 @@ def test_lines_of_a_pipe_are_turns_of_a_chat(elkcli: Elkcli, server: Server) -> 
         ["first"],
         ["first", "one", "second"],
     ]
+    assert server.connections == 1
+
+
+@pytest.mark.slow
+@needs("chat")
+@pytest.mark.parametrize("end", [Close(), Reset()], ids=["closed", "reset"])
+def test_a_connection_lost_between_two_turns_is_made_again_without_a_word(
+    end: Step, elkcli: Elkcli, server: Server
+) -> None:
+    answer = response(200, whole("one"))
+    server.answers(lambda request: [answer, Pause(0.05), end]).says("two")
+    result = elkcli.shell("(echo first; sleep 1; echo second) | elkcli chat")
+    assert (result.code, result.out, result.err) == (0, b"one\ntwo\n", "")
+    assert len(server.requests) == 2
 
 
 @pytest.mark.slow

@@ -220,7 +220,7 @@ def test_a_stream_without_an_answer_ends_with_the_codes_of_its_error(
     assert len(server.requests) == 1
 
 
-@named([case for case in [*WHOLE, *CUT] if case.out.decode().rstrip("\n").isprintable()])
+@named([case for case in [*WHOLE[::4], *CUT] if case.out.decode().rstrip("\n").isprintable()])
 def test_at_a_terminal_the_words_are_the_same(case: Case, elkcli: Elkcli, server: Server) -> None:
     server.streams(*case.steps, ends=case.ends)
     result = elkcli("ask", "hi", "--retries", "0", terminal=True, env={"NO_COLOR": "1"})
@@ -317,8 +317,9 @@ def test_control_characters_in_an_error_never_reach_a_terminal(elkcli: Elkcli, s
 
 def test_words_come_as_they_are_made_and_not_at_the_end(elkcli: Elkcli, server: Server) -> None:
     """A silence shorter than the limit, between words, ends nothing."""
-    server.streams(chunk("Hel"), Pause(0.3), PING, Pause(0.3), chunk("lo"), chunk(finish="stop"), DONE)
-    elkcli("ask", "hi", "--timeout", "0.5").succeeds(b"Hello\n")
+    quiet = Pause(0.3)
+    server.streams(chunk("Hel"), quiet, PING, quiet, PING, quiet, chunk("lo"), quiet, chunk(finish="stop"), DONE)
+    elkcli("ask", "hi", "--timeout", "0.8").succeeds(b"Hello\n")
 
 
 @pytest.mark.parametrize("after", [None, "Hel"])
@@ -338,4 +339,4 @@ def test_keep_alives_without_end_are_not_silence_but_may_be_interrupted_by_an_er
 ) -> None:
     pings: list[Step] = [PING, Pause(0.1)] * 8
     server.streams(*pings, event(ERROR))
-    elkcli("ask", "hi", "--timeout", "0.4", "--retries", "0").fails(6)
+    elkcli("ask", "hi", "--timeout", "0.6", "--retries", "0").fails(6)
