@@ -1,0 +1,71 @@
+"""The chat at a terminal: read a message, do it, and go on whatever went wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import threading
+from collections.abc import Iterator
+
+from elkcli import signals
+from elkcli.errors import ElkError, Interrupted
+from elkcli.repl import keeping, steering, talking  # noqa: F401 - they register their commands
+from elkcli.repl.prompt import Prompt
+from elkcli.repl.quiet import quiet
+from elkcli.repl.session import Session
+from elkcli.repl.slash import do
+
+
+def run(session: Session) -> int:
+    """Talk until the person leaves. Signals other than Ctrl-C go on to the caller."""
+    session.interactive = True
+    session.while_answering = lambda: quiet(session.environment)
+    warming = threading.Thread(target=session.assembly.warm, args=(session.resolved,), name="warming", daemon=True)
+
+    def ready() -> None:
+        gc.freeze()
+        gc.enable()  # a chat is no short run
+        warming.start()
+
+    prompt = Prompt(session, ready)
+    while not session.over:
+        with _going_on(session):
+            try:
+                line = prompt.ask()
+            except EOFError:
+                break
+            if warming.ident is not None:
+                warming.join()
+            _do(session, line)
+    return 0
+
+
+def _do(session: Session, line: str) -> None:
+    """Do what ``line`` says. What fails gives it back for another try."""
+    turns = session.turns
+    try:
+        do(session, line)
+    except ElkError as error:
+        session.messages.error(error)
+        if session.turns is turns:  # nothing came of it
+            session.draft = session.draft or line
+
+
+@contextlib.contextmanager
+def _going_on(session: Session) -> Iterator[None]:
+    """Ctrl-C and failures end a turn, never the chat."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        signals.forgive()
+        session.stopped()
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        where = f": {problem.filename}" if problem.filename else ""
+        session.messages.error(ElkError(f"{problem.strerror or problem}{where}"))
+    except Exception:
+        import traceback
+
+        session.say(traceback.format_exc())
+        session.messages.error(ElkError("this is a bug in elkcli; please report it, with the lines above"))

@@ -1,0 +1,50 @@
+"""The terminal while an answer comes: what is typed is not echoed into it, and waits for the next prompt."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from elkcli.environment import Environment
+
+PASTE_MARKS_ON, PASTE_MARKS_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
+
+
+@contextlib.contextmanager
+def quiet(environment: Environment) -> Iterator[None]:
+    """No echo, keys as they are typed (Ctrl-C and Ctrl-Z still act), pastes marked as pastes."""
+    try:
+        import termios
+    except ImportError:  # Windows has another kind of terminal
+        yield
+        return
+    stdin = environment.stdin
+    if stdin is None or not environment.stdin_is_terminal:
+        yield
+        return
+    try:
+        descriptor = stdin.fileno()
+        before = termios.tcgetattr(descriptor)
+    except (OSError, termios.error):
+        yield
+        return
+    during = list(before)
+    during[0] = before[0] & ~termios.ICRNL  # Enter stays what the prompt takes for Enter
+    during[3] = before[3] & ~(termios.ECHO | termios.ICANON)
+    marks = environment.stdout if environment.stdout_is_terminal else None
+    with contextlib.suppress(termios.error):
+        termios.tcsetattr(descriptor, termios.TCSANOW, during)
+    _write(marks, PASTE_MARKS_ON)
+    try:
+        yield
+    finally:
+        _write(marks, PASTE_MARKS_OFF)
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(descriptor, termios.TCSANOW, before)
+
+
+def _write(stream: object, data: bytes) -> None:
+    if stream is not None:
+        with contextlib.suppress(OSError, ValueError):
+            stream.write(data)  # type: ignore[attr-defined]
+            stream.flush()  # type: ignore[attr-defined]

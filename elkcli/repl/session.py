@@ -1,0 +1,311 @@
+"""One chat as it stands: the turns so far, the settings that hold, what waits to be sent, and what was used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+from elkcli.conversation import Message, Part, SavedMedia, TextPart, Usage
+from elkcli.environment import Environment
+from elkcli.errors import ElkError, UsageError
+from elkcli.storage.settings import Resolved, Settings
+from elkcli.terminal.messages import Messages
+from elkcli.value import Value, changed
+
+if TYPE_CHECKING:
+    from elkcli.api.request import Request
+    from elkcli.chat import Answer, Record
+    from elkcli.storage.history import Conversation, History
+
+
+class Assembly(Protocol):
+    """What the command line puts together for a chat: requests, the client, displays, attachments, the editor."""
+
+    def resolve(self, profile: str | None, options: Mapping[str, Any]) -> Resolved:
+        """The settings that hold with ``options``. Raises :class:`ElkError`."""
+
+    def speaker(self, settings: Settings) -> Messages:
+        """The voice on stderr."""
+
+    def option(self, name: str, text: str) -> Any:
+        """The value of an option of ``ask`` that is no setting. Raises :class:`UsageError`."""
+
+    def request(self, messages: Sequence[Message], settings: Settings, extra: Extra) -> Request:
+        """The request that asks ``messages``."""
+
+    def run(self, request: Request, resolved: Resolved, extra: Extra, record: Record) -> Answer:
+        """Send, show and save. Raises the answer's error once all that came was shown."""
+
+    def warm(self, resolved: Resolved) -> None:
+        """Load what the first question needs, and nothing that anybody would notice. Never raises."""
+
+    def attach(self, name: str) -> Part:
+        """The file or address as a part of a message. Raises :class:`ElkError`."""
+
+    def edited(self, text: str) -> str:
+        """``text`` as the person left it in the editor. Raises :class:`ElkError`."""
+
+    def models(self, resolved: Resolved) -> list[str]:
+        """The models that are known without asking the server."""
+
+
+class Extra:
+    """Options of a request that are no settings: ``fields`` are body fields by dotted name."""
+
+    def __init__(self, fields: dict[str, Any], *, schema: Any = None, output: str | None = None) -> None:
+        self.fields = fields
+        self.schema = schema
+        self.output = output
+        self.choices: int | None = None
+
+
+class Turn(Value):
+    """One exchange that has an answer. ``partial``: something cut it short. ``recorded``: the store has it too."""
+
+    sent: tuple[Message, ...]
+    text: str
+    media: tuple[SavedMedia, ...] = ()
+    partial: bool = False
+    recorded: bool = False
+    model: str = ""
+    usage: Usage | None = None
+
+    @property
+    def asked(self) -> str:
+        """The words of the question."""
+        return "\n\n".join(message.text for message in self.sent if message.text)
+
+
+class Session:
+    """A chat. Slash commands change it, and ``ask`` sends."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        assembly: Assembly,
+        resolved: Resolved,
+        messages: Messages,
+        given: dict[str, Any],
+        *,
+        profile: str | None,
+        extra: Extra,
+    ) -> None:
+        self.environment = environment
+        self.assembly = assembly
+        self.resolved = resolved
+        self.messages = messages
+        self.given = given
+        self.profile = profile
+        self.extra = extra
+        self.inherited: dict[str, Any] = {}  # what the conversation that goes on was held with
+        self.adopted: str | None = None  # its profile, where none was asked for
+        self.turns: list[Turn] = []
+        self.conversation: str | None = None
+        self.name: str | None = None
+        self.kept_system = ""
+        self.waiting: list[Part] = []
+        self.interactive = False
+        self.multiline = False
+        self.line = ""  # what was entered last, as it was entered
+        self.draft = ""  # what the next prompt begins with
+        self.replacing = False  # the next message takes the place of the last turn
+        self.over = False
+        self.while_answering: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.spent: list[Usage] = []
+        self.held: dict[str, bytes] = {}  # the latest picture by its path: the file is the person's to move
+        self.warned = ""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that hold now."""
+        return self.resolved.settings
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the conversation is kept."""
+        return self.settings.history
+
+    def say(self, text: str, style: str = "") -> None:
+        """Lines for the person, on stderr: stdout is for answers."""
+        for line in text.splitlines():
+            self.messages.line(line, style)
+
+    def path(self, name: str) -> str:
+        """A file name as it was typed: quotes around it, or a backslash before a space, are the shell's habit."""
+        from pathlib import Path
+
+        quoted = len(name) > 1 and name[0] == name[-1] and name[0] in "'\""
+        name = name[1:-1] if quoted else name.replace("\\ ", " ")
+        try:
+            return str(Path(name).expanduser()) if name.startswith("~") else name
+        except RuntimeError:  # ~nobody
+            return name
+
+    # Settings
+
+    def choose(self, **options: Any) -> None:
+        """Lay options over the settings; ``None`` takes one away. Raises :class:`UsageError` and changes nothing."""
+        given = {**self.given, **options}
+        self._resolve(given, self.profile or self.adopted, self.inherited)
+        self.given = given
+
+    def use_profile(self, name: str) -> None:
+        """Change the profile, and with it the model, the system message and the server it names."""
+        given = {**self.given, "model": None, "system": None, "base_url": None}
+        self._resolve(given, name, {})
+        self.given, self.profile, self.adopted, self.inherited = given, name, None, {}
+
+    def inherit(self, profile: str | None = None, **options: Any) -> None:
+        """Take over what an earlier conversation was held with, where nothing else was asked for."""
+        adopted = profile if self.profile is None else None
+        try:
+            self._resolve(self.given, self.profile or adopted, options)
+        except ElkError:  # the profile is gone: what holds now serves
+            adopted = None
+            options.pop("model", None)
+            self._resolve(self.given, self.profile, options)
+        self.adopted, self.inherited = adopted, options
+
+    def _resolve(self, given: Mapping[str, Any], profile: str | None, inherited: Mapping[str, Any]) -> None:
+        asked = {key: value for key, value in given.items() if value is not None}
+        self.resolved = self.assembly.resolve(profile, {**inherited, **asked})
+        self.messages = self.assembly.speaker(self.settings)
+
+    # Asking
+
+    def message(self, text: str) -> Message:
+        """What the person says, with all that was attached."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UsageError("the prompt is not valid UTF-8") from None
+        if not self.waiting:
+            return Message("user", text)
+        return Message("user", (*((TextPart(text),) if text.strip() else ()), *self.waiting))
+
+    def ask(
+        self,
+        message: Message,
+        *,
+        replacing: bool = False,
+        draft: str | None = None,
+        **changes: Any,
+    ) -> None:
+        """Send ``message`` and keep the turn.
+
+        With ``replacing`` it takes the place of the last one once it is answered. What fails before anything came
+        gives the line back, or ``draft``. ``changes`` are settings for this once.
+        """
+        from elkcli.repl.again import messages_of, pictures
+        from elkcli.repl.record import Kept
+
+        earlier = self.turns[:-1] if replacing else self.turns
+        resolved = changed(self.resolved, settings=changed(self.settings, **changes))
+        record = Kept(self, message, resolved, replacing=replacing)
+        whole = False
+        try:
+            sent = messages_of(earlier, resolved.settings, message, self.held)
+            request = self.assembly.request(sent, resolved.settings, self.extra)
+            request.content()
+            record.begin()
+            with self.while_answering():
+                self.assembly.run(request, resolved, self.extra, record)
+            whole = True
+        finally:
+            answer = record.answer
+            if answer.usage is not None:
+                self.spent.append(answer.usage)
+            if answer.text or answer.media or answer.calls:
+                turn = Turn(
+                    (message,),
+                    answer.text,
+                    tuple(answer.media),
+                    not whole,
+                    record.recorded,
+                    answer.served or resolved.settings.model,
+                    answer.usage,
+                )
+                self.held = pictures(turn) or self.held
+                self.turns = [*earlier, turn]
+                self.waiting = []
+                self.replacing = False
+            else:
+                self.draft = self.line if draft is None else draft
+                self.replacing = replacing and draft is not None
+
+    def stopped(self) -> None:
+        """Say what became of an answer that Ctrl-C ended."""
+        if self.turns and self.turns[-1].partial and not self.draft:
+            self.messages.note("stopped; the part that came is kept (/retry asks again, /undo takes it back)")
+        else:
+            self.messages.note("stopped")
+
+    # The conversation
+
+    @property
+    def label(self) -> str:
+        """What the conversation is called."""
+        return self.name or self.conversation or "new"
+
+    def start_afresh(self) -> None:
+        """Leave the conversation as it is, and begin another."""
+        self.turns, self.spent, self.held = [], [], {}
+        self.conversation = self.name = None
+        self.kept_system = ""
+        self.replacing = False
+        self.inherit()
+
+    def history(self) -> History:
+        """The store, open; close it after use. Raises :class:`ElkError`."""
+        from elkcli.storage.history import History
+
+        return History.open(self.environment.data_dir, create=False)
+
+    def take_up(self, conversation: Conversation, history: History) -> None:
+        """Go on with an earlier conversation."""
+        from elkcli.repl.again import turns_of
+
+        found = history.turns(conversation.id)
+        # a model belongs to its profile: another one is another server
+        same = self.profile is None or self.profile == conversation.profile
+        self.inherit(conversation.profile, model=conversation.model if same else None, system=conversation.system)
+        self.turns = turns_of(found)
+        self.spent = [turn.usage for turn in found if tokens(turn.usage)]
+        self.conversation, self.name = conversation.id, conversation.name
+        self.kept_system = conversation.system or ""
+        self.replacing = False
+
+    def take_back(self) -> Turn:
+        """Drop the last turn, here and in the store. Raises :class:`UsageError`."""
+        if not self.turns:
+            raise UsageError("there is no turn to take back")
+        turn = self.turns[-1]
+        self.forget(turn)
+        self.turns = self.turns[:-1]
+        return turn
+
+    def forget(self, turn: Turn) -> None:
+        """Mark ``turn``, the last one, as taken back in the store."""
+        if turn.recorded and self.conversation is not None:
+            with self.history() as history:
+                history.undo_last(self.conversation)
+
+    @property
+    def way_back(self) -> str | None:
+        """The command that resumes this conversation; ``None`` where nothing was kept."""
+        import shlex
+
+        if self.conversation is None or not any(turn.recorded for turn in self.turns):
+            return None
+        usual = self.resolved.file.profile or self.environment.variables.get("ELKCLI_PROFILE")
+        profile = self.resolved.profile
+        words = ["elkcli", "chat", *(["-p", profile] if profile and profile != usual else [])]
+        return shlex.join([*words, "-S", self.name or self.conversation])
+
+
+def tokens(usage: Usage | None) -> int:
+    """All tokens of an answer, as far as the server counted."""
+    if usage is None:
+        return 0
+    return usage.total if usage.total is not None else (usage.prompt or 0) + (usage.completion or 0)

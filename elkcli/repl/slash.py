@@ -1,0 +1,73 @@
+"""The table of slash commands: each is one function with a name, a form, a line of help, and what completes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from elkcli.errors import UsageError
+from elkcli.value import Value
+
+if TYPE_CHECKING:
+    from elkcli.repl.session import Session
+
+Run = Callable[["Session", str], None]
+
+
+class Command(Value):
+    """One command. ``completes`` is the kind of its argument, as :mod:`elkcli.repl.candidates` knows it."""
+
+    name: str
+    form: str
+    help: str
+    completes: str
+    run: Run
+
+
+COMMANDS: dict[str, Command] = {}
+ALIASES = {"quit": "exit", "q": "exit", "?": "help", "h": "help"}
+_NAME = re.compile(r"/(\S*)\s*")
+
+
+def command(name: str, form: str = "", *, completes: str = "") -> Callable[[Run], Run]:
+    """Register a command. Its docstring is its help, its first line in the table."""
+
+    def register(run: Run) -> Run:
+        COMMANDS[name] = Command(name, form, (run.__doc__ or "").strip(), completes, run)
+        return run
+
+    return register
+
+
+def is_command(line: str) -> bool:
+    """Whether ``line`` is for the chat itself; two slashes stand for a literal one."""
+    return line.startswith("/") and not line.startswith("//")
+
+
+def do(session: Session, line: str) -> None:
+    """Do what ``line`` says: a command, or a message that is sent. Raises what fails."""
+    session.line = line
+    if is_command(line):
+        obey(session, line)
+        return
+    text = line[1:] if line.startswith("//") else line
+    if text.strip() or session.waiting:
+        session.ask(session.message(text), replacing=session.replacing, draft=line if session.replacing else None)
+
+
+def obey(session: Session, line: str) -> None:
+    """Run a command. Raises :class:`UsageError` for one that does not exist."""
+    match = _NAME.match(line)
+    assert match is not None
+    name, rest = match[1], line[match.end() :].strip()
+    if name.endswith("!"):  # as vi has it: /save! FILE
+        name, rest = name[:-1], f"! {rest}"
+    known = COMMANDS.get(ALIASES.get(name, name))
+    if known is None:
+        near = get_close_matches(name.lower(), [*COMMANDS, *ALIASES], n=1)
+        near = near or [one for one in COMMANDS if name and one.startswith(name.lower())][:1]
+        hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
+        raise UsageError(f"no command is called /{name}", hint=f"{hint} (to send a slash, type two: /{line[:20]}…)")
+    known.run(session, rest)
