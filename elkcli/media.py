@@ -49,7 +49,8 @@ _BRANDS = {
     **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), M4A),
     b"qt  ": MOV,
 }
-_SVG = re.compile(rb"\s*(?:<\?xml[^>]{0,512}\?>|<!--.{0,2048}?-->|<!DOCTYPE[^>]{0,512}>|\s)*<svg[\s>]", re.S | re.I)
+# Compiled when needed. Atomic: many comments can be read in many ways, and trying them all takes for ever
+_SVG = rb"(?si)(?>(?:<\?xml[^>]{0,512}\?>|<!--.{0,2048}?-->|<!DOCTYPE[^>]{0,512}>|\s)*)<svg[\s>]"
 
 
 def sniff(data: bytes) -> Kind | None:  # noqa: PLR0912 - a table of cases
@@ -81,7 +82,9 @@ def sniff(data: bytes) -> Kind | None:  # noqa: PLR0912 - a table of cases
         return WEBM if b"webm" in head else MKV
     if _is_mp3(data):
         return MP3
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and _SVG.match(data[:8192].removeprefix(b"\xef\xbb\xbf")):
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") and re.match(
+        _SVG, data[:8192].removeprefix(b"\xef\xbb\xbf")
+    ):
         return SVG
     return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,6 +64,13 @@ def test_a_drawing_in_words_is_a_document_and_no_picture() -> None:
         kind = sniff(data)
         assert kind is not None
         assert (kind.kind, kind.extension) == ("document", "svg")
+
+
+def test_no_text_takes_long_to_judge() -> None:
+    begun = time.process_time()
+    for data in (b"<!---->" * 2000, b"<" + b" " * 9000, b" " * 9000 + b"<x", b"<?xml?>" * 2000, b"<!doctype>" * 900):
+        assert sniff(data) is None
+    assert time.process_time() - begun < 1
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "AVIF"])

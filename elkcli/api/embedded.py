@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import binascii
 import io
+import os
 import re
-import secrets
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple, TypeAlias, cast
 
 from elkcli.conversation import Note
 from elkcli.media import readable
@@ -57,7 +59,7 @@ class Hoard:
     """
 
     def __init__(self) -> None:
-        self._secret = secrets.token_hex(16)
+        self._secret = os.urandom(16).hex()
         self._kept: dict[int, Found] = {}
         self._made = 0
         self.token = re.compile(rf"<elkcli-{self._secret}-(\d{{1,9}})>")
@@ -153,11 +155,11 @@ def _decode(base64: bytes | memoryview) -> bytes:
 def _joined(bits: list[Bit]) -> list[Bit]:
     """Without empty texts, and with neighbouring texts as one."""
     out: list[Bit] = []
-    for bit in bits:
-        if isinstance(bit, str) and out and isinstance(out[-1], str):
-            out[-1] += bit
-        elif bit != "":
-            out.append(bit)
+    for is_text, run in groupby(bits, lambda bit: isinstance(bit, str)):
+        if not is_text:
+            out += run
+        elif text := "".join(cast("Iterator[str]", run)):
+            out.append(text)
     return out
 
 
@@ -188,6 +190,16 @@ class Splitter:
 
     def feed(self, text: str) -> list[Bit]:
         """More of the text."""
+        if (
+            text
+            and not self._held
+            and text[-1] not in "dDaAtT"
+            and ":" not in text
+            and "<" not in text
+            and self._step == self._words
+        ):
+            self._last = text[-1]  # most of what streams in has nothing of a URL about it
+            return [text]
         return self._run(text, final=False)
 
     def close(self) -> list[Bit]:

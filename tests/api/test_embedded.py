@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64encode
 
 import pytest
@@ -93,6 +94,22 @@ def test_a_type_of_a_megabyte_is_shortened_and_costs_no_more_than_its_length() -
     text = "(data:image/" + "x" * 1_000_000 + ";base64,AAAA)"
     bits = split(*(text[at : at + 7] for at in range(0, len(text), 7)))
     assert bits == ["(", Found(b"\0\0\0", ("image/" + "x" * 94)), ")"]
+
+
+def test_hostile_headers_cost_no_more_than_their_length() -> None:
+    begun = time.process_time()
+    for unit in (
+        ";",
+        "/",
+        "data:",
+        "data:x;",
+        "(data:image/png;base64,",
+        "data:image/png;base64,!",
+        "data:image/;base64",
+    ):
+        split("data:image/" + unit * 100_000)
+        Hoard().hoist(b'{"x": "' + unit.encode() * 100_000 + b'"}')
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize(
