@@ -269,12 +269,14 @@ class History:
         with self._failures() as connection:
             return [Spent(row[0], row[1], row[2], row[3], Usage(*row[4:])) for row in spending(connection, since)]
 
-    def spend(self, model: str, profile: str | None, usage: Usage, *, when: float | None = None) -> None:
-        """Count a request whose words are not kept (a line of a batch)."""
+    def spend(
+        self, model: str, profile: str | None, usage: Usage, *, when: float | None = None, requests: int = 1
+    ) -> None:
+        """Count requests whose words are not kept (lines of a batch); ``usage`` is their sum."""
         from elkcli.storage.spending import spend
 
         with self._writing() as connection:
-            spend(connection, time.time() if when is None else when, model, profile, turns.tokens(usage))
+            spend(connection, time.time() if when is None else when, model, profile, turns.tokens(usage), requests)
 
 
 def _has_content(path: Path) -> bool:

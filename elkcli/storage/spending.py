@@ -42,11 +42,16 @@ def keep_counts(connection: sqlite3.Connection, conversations: str) -> None:
 
 
 def spend(
-    connection: sqlite3.Connection, when: float, model: str, profile: str | None, counts: tuple[int | None, ...]
+    connection: sqlite3.Connection,
+    when: float,
+    model: str,
+    profile: str | None,
+    counts: tuple[int | None, ...],
+    requests: int = 1,
 ) -> None:
-    """Count one request, in the caller's transaction."""
+    """Count requests, ``counts`` their sums, in the caller's transaction."""
     marks = ", ".join("?" * len(counts))
     connection.execute(
-        f"INSERT INTO spent VALUES (strftime('%Y-%m-%d', ?, 'unixepoch', 'localtime'), ?, ?, 1, {marks}) {_ADD}",  # noqa: S608
-        (when, model, profile or "", *counts),
+        f"INSERT INTO spent VALUES (strftime('%Y-%m-%d', ?, 'unixepoch', 'localtime'), ?, ?, ?, {marks}) {_ADD}",  # noqa: S608
+        (when, model, profile or "", requests, *counts),
     )
