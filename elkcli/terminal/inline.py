@@ -146,6 +146,16 @@ def _target_note(shown: str, target: str, title: str) -> str:
     return f" ({' '.join(parts)})" if parts else ""
 
 
+def completed(text: str) -> str:
+    """``text`` that has not ended, as if what it began were finished: bold words are bold before their end came."""
+    text = text.rstrip("*_`~[!") or text
+    if text.count("`") % 2:
+        return text + "`"
+    if text.count("**") % 2 and not text[text.rfind("**") + 2 :].startswith((" ", "\n")):
+        return text.rstrip() + "**"
+    return text
+
+
 def only_definitions(text: str) -> bool:
     """Whether a paragraph consists of link definitions alone."""
     return not InlineReader().definitions(text)[1]

@@ -153,3 +153,21 @@ def merged(row: Sequence[Span]) -> Iterator[Span]:
         look = (styles, link)
     if texts:
         yield Span("".join(texts), *look)
+
+
+def fold_row(row: Row, width: int) -> Iterator[Row]:
+    """The row as a terminal of this width would break it."""
+    if sum(width_of(span.text) for span in row) <= width:
+        yield row
+        return
+    line: Row = []
+    column = 0
+    for span in row:
+        for character in span.text:
+            size = width_of(character)
+            if column + size > width and line:
+                yield line
+                line, column = [], 0
+            line.append(span._replace(text=character))
+            column += size
+    yield line

@@ -30,11 +30,11 @@ from elkcli.terminal.blocks import (
     TableStart,
 )
 from elkcli.terminal.highlight import Highlighter
-from elkcli.terminal.inline import InlineReader, Span
-from elkcli.terminal.layout import Row, fold, merged, width_of, wrap
+from elkcli.terminal.inline import InlineReader, Span, completed
+from elkcli.terminal.layout import Row, fold, fold_row, merged, width_of, wrap
 from elkcli.terminal.reader import LONGEST, BlockReader
 from elkcli.terminal.safe import SafeStream, safe
-from elkcli.terminal.table import Cells, Columns, settle
+from elkcli.terminal.columns import Cells, Columns, settle
 from elkcli.terminal.theme import Theme
 
 # Prose is not set wider than this, however wide the window: longer lines are hard to follow.
@@ -247,6 +247,8 @@ class Page:
                 if not text:
                     return
             path, text = self._task(path, text)
+        if self._folding:
+            text = completed(text)
         spans = [*self._carry, *self._inline.read(text)]
         self._carry = []
         if any(isinstance(container, Quote) for container in path):
@@ -330,7 +332,7 @@ class Page:
         for row in rows:
             placed = [*self._marks(path), *row]
             self._path, self._begun = path, True
-            for piece in _folded(placed, self.width) if self._folding else (placed,):
+            for piece in fold_row(placed, self.width) if self._folding else (placed,):
                 yield self._margin + self._paint(piece)
 
     def _marks(self, path: Path) -> list[Span]:
@@ -356,21 +358,3 @@ class Page:
 
     def _paint(self, row: Row) -> str:
         return "".join(self._theme.paint(span.text, *self._base, *span.styles, link=span.link) for span in merged(row))
-
-
-def _folded(row: Row, width: int) -> Iterator[Row]:
-    """The row as a terminal of this width would break it."""
-    if sum(width_of(span.text) for span in row) <= width:
-        yield row
-        return
-    line: Row = []
-    column = 0
-    for span in row:
-        for character in span.text:
-            size = width_of(character)
-            if column + size > width and line:
-                yield line
-                line, column = [], 0
-            line.append(span._replace(text=character))
-            column += size
-    yield line

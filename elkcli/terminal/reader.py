@@ -26,8 +26,8 @@ from elkcli.terminal.blocks import (
     Rule,
     TableEnd,
     TableRow,
-    TableStart,
 )
+from elkcli.terminal.pipes import fit, header_and_sides, split_row
 
 # Deeper than this, a marker is text. It keeps hostile nesting linear, and a line some room for words.
 DEEPEST = 16
@@ -41,7 +41,6 @@ _RULE = re.compile(r"(?:(?:\*[ ]*){3,}|(?:-[ ]*){3,}|(?:_[ ]*){3,})$")
 _SETEXT = re.compile(r"(=+|-+)[ ]*$")
 _BULLET = re.compile(r"([-+*])(?=[ ]|$)")
 _NUMBER = re.compile(r"([0-9]{1,9})([.)])(?=[ ]|$)")
-_DELIMITERS = re.compile(r"\|?[ ]*:?-+:?[ ]*(?:\|[ ]*:?-+:?[ ]*)*\|?[ ]*$")
 _MATH_ENDS = {"$$": "$$", "\\[": "\\]"}
 
 
@@ -224,7 +223,7 @@ class BlockReader:
     def _text(self, text: str, depth: int, running: bool, follows: bool) -> None:
         leaf = self._leaf
         if leaf is not None and leaf.kind == "table" and depth == len(self._path):
-            self._give(TableRow(_fit(split_row(text), leaf.columns)))
+            self._give(TableRow(fit(split_row(text), leaf.columns)))
             return
         if leaf is None or not running:  # else it goes on, also where it lags behind its containers
             self._close_to(depth)
@@ -360,22 +359,16 @@ class BlockReader:
 
     def _table(self, leaf: _Leaf, rest: str) -> bool:
         """Turn the last line of the paragraph into a table's header, if this line is the rule under it."""
-        header = leaf.lines[-1]
-        if not _DELIMITERS.match(rest) or "|" not in header or rest[:2] in {"-", "- "}:
-            return False
-        marks = [mark.strip(" ") for mark in rest.strip(" ").strip("|").split("|")]
-        cells = split_row(header)
-        if len(cells) != len(marks):
+        start = header_and_sides(leaf.lines[-1], rest)
+        if start is None:
             return False
         leaf.lines.pop()
         gap = leaf.gap
         if leaf.lines or leaf.begun:
             self._finish()
             gap = False
-        self._leaf = _Leaf("table", gap, columns=len(cells))
-        sides = {(True, True): "center", (True, False): "left", (False, True): "right", (False, False): ""}
-        align = tuple(sides[mark.startswith(":"), mark.endswith(":")] for mark in marks)
-        self._give(TableStart(tuple(cells), align), gap=gap)
+        self._leaf = _Leaf("table", gap, columns=len(start.header))
+        self._give(start, gap=gap)
         return True
 
     def _only_definitions(self, leaf: _Leaf) -> bool:
@@ -392,33 +385,3 @@ def _indent(line: str, at: int) -> int:
     while line[at : at + 1] == " ":
         at += 1
     return at - start
-
-
-def split_row(line: str) -> list[str]:
-    r"""The cells of a table's row; ``\|`` is a bar inside one."""
-    line = line.strip(" ")
-    cells: list[str] = []
-    start = 0
-    text = ""
-    for at, character in enumerate(line):
-        if character != "|":
-            continue
-        if at and line[at - 1] == "\\":
-            text += line[start : at - 1]
-            start = at
-            continue
-        cells.append((text + line[start:at]).strip(" "))
-        text, start = "", at + 1
-    cells.append((text + line[start:]).strip(" "))
-    if len(cells) > 1 and not cells[0]:
-        cells.pop(0)
-    if len(cells) > 1 and not cells[-1]:
-        cells.pop()
-    return cells
-
-
-def _fit(cells: list[str], columns: int) -> tuple[str, ...]:
-    """As many cells as columns. What is over goes into the last: a row that is too long hides nothing."""
-    if len(cells) > columns:
-        cells = [*cells[: columns - 1], " | ".join(cells[columns - 1 :])]
-    return tuple(cells + [""] * (columns - len(cells)))

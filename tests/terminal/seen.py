@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyte
@@ -33,12 +33,20 @@ class Glass(pyte.HistoryScreen):
 class Desk:
     """An answer on a ``Glass`` of this size. Everything written is kept in ``written``."""
 
-    def __init__(self, columns: int = 40, rows: int = 10, *, look: str = "plain", theme: str = "auto") -> None:
+    def __init__(
+        self,
+        columns: int = 40,
+        rows: int = 10,
+        *,
+        look: str = "plain",
+        theme: str = "auto",
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.glass = Glass(columns, rows)
         self._stream = pyte.Stream(self.glass)
         self.written = ""
         self.size = (columns, rows)
-        self.page = Page(Theme(theme, look, {}), columns)
+        self.page = Page(Theme(theme, look, variables or {}), columns)
         self.screen = Screen(live=True, size=lambda: self.size)
 
     def write(self, text: str) -> None:
@@ -65,9 +73,11 @@ class Desk:
         return self.glass.text
 
 
-def rendered(chunks: Sequence[str], columns: int = 40, rows: int = 10, **look: str) -> str:
+def rendered(
+    chunks: Sequence[str], columns: int = 40, rows: int = 10, *, look: str = "plain", theme: str = "auto"
+) -> str:
     """What is left on screen and above it, of an answer that came in these chunks."""
-    desk = Desk(columns, rows, **look)
+    desk = Desk(columns, rows, look=look, theme=theme)
     for chunk in chunks:
         desk.feed(chunk)
     return desk.close()

@@ -183,3 +183,10 @@ def test_themes_change_looks_and_not_words(theme: str) -> None:
     ).replace("# Streaming", "Streaming").replace("## Lists", "Lists").replace("### Table", "Table").replace(
         "# Heading", "Heading"
     ).replace("## another", "another")
+
+
+def test_what_is_begun_in_the_open_tail_is_shown_as_if_it_were_finished() -> None:
+    assert Desk().feed("some **bold wor").glass.text == "some bold wor"
+    assert Desk().feed("some `code").glass.text == "some code"
+    assert Desk().feed("some **").glass.text == "some"
+    assert rendered(["some **bold wor"]) == "some **bold wor"
