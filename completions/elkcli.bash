@@ -55,19 +55,21 @@ _elkcli_of_option() {
       'chat --top-p'|'chat --max-tokens'|'chat --stop'|'chat --seed'|'chat --set'|'chat -H'|'chat --header'|\
       'chat --timeout'|'chat --retries'|'chat --base-url'|'config check --base-url'|'config check --timeout'|\
       'config check --retries'|'models --base-url'|'models --timeout'|'models --retries'|'history list -n'|\
-      'history list --limit'|'history show -f'|'history show --format'|'history search -n'|\
-      'history search --limit'|'history export -f'|'history export --format'|'history delete --older-than'|\
-      'usage --since'|'usage --by'|'balance --base-url'|'balance --timeout') _kind=nothing ;;
+      'history list --limit'|'history search -n'|'history search --limit'|'balance --base-url'|\
+      'balance --timeout') _kind=nothing ;;
     'ask --reasoning-effort'|'chat --reasoning-effort') _kind=words _list='low medium high' ;;
     'ask --aspect-ratio'|'chat --aspect-ratio') _kind=words _list='1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1' ;;
     'ask --image-size'|'chat --image-size') _kind=words _list='512 1K 2K 4K' ;;
-    'ask -f'|'ask --format') _kind=words _list='auto markdown text json jsonl' ;;
+    'ask -f'|'ask --format'|'history show -f'|'history show --format') _kind=words _list='auto markdown text json jsonl' ;;
     'ask -x'|'ask --extract') _kind=words _list='all 1 -1 python bash json javascript sql diff' ;;
     'ask -o'|'ask --output'|'chat -o'|'chat --output') _kind=directories ;;
-    'ask -S'|'ask --session'|'chat -S'|'chat --session') _kind=conversations ;;
+    'ask -S'|'ask --session'|'chat -S'|'chat --session') _kind=sessions ;;
     'ask --color'|'chat --color'|'models --color') _kind=words _list='auto always never' ;;
     'chat -f'|'chat --format') _kind=words _list='auto markdown text' ;;
+    'history export -f'|'history export --format') _kind=words _list='jsonl markdown' ;;
     'history export -o'|'history export --output') _kind=files ;;
+    'history delete --older-than'|'usage --since') _kind=words _list='1d 7d 30d 90d' ;;
+    'usage --by') _kind=words _list='day model profile' ;;
     *) return 1 ;;
   esac
 }
@@ -151,8 +153,16 @@ _elkcli_models() {
   [ -n "$_list" ] || _list=gemini-3.1-pro-preview
 }
 
+# Conversations by name, or else by ID; with an argument those that have a name
 _elkcli_conversations() {
-  _list=$("$_program" history list --names -n 100 2>/dev/null </dev/null)
+  local line name tab=$'\t'
+  _list=
+  while IFS= read -r line; do
+    name=${line#*$tab*$tab*$tab*$tab} # id, time, turns, model, name, title
+    name=${name%%$tab*}
+    [ -n "$name" ] || [ -n "$1" ] || name=${line%%$tab*}
+    _list+=$name$'\n'
+  done < <("$_program" history list -n 100 2>/dev/null </dev/null)
 }
 
 # Files that begin like $1: those that match the patterns, or all where none does; and directories
@@ -269,6 +279,7 @@ _elkcli() {
     keys) _list='base_url model system stream format usage reasoning temperature top_p max_tokens stop seed reasoning_effort aspect_ratio image_size image_dir image_history image_preview contents timeout retries history editing_mode theme color headers ca_file allow_insecure token_command token profile' _list=${_list// /$'\n'} ;;
     models) _elkcli_models ;;
     profiles) _elkcli_profiles ;;
+    sessions) _elkcli_conversations named ;;
     conversations) _elkcli_conversations ;;
     system)
       [[ $cur == @* ]] || return 0

@@ -136,8 +136,16 @@ function __elkcli_models
     printf '%s\n' $names
 end
 
+# Conversations by name, or else by ID; with an argument those that have a name
 function __elkcli_conversations
-    command elkcli history list --names -n 100 2>/dev/null </dev/null
+    for line in (command elkcli history list -n 100 2>/dev/null </dev/null)
+        set -l cells (string split \t -- $line) # id, time, turns, model, name, title
+        if test -n "$cells[5]"
+            printf '%s\t%s\n' $cells[5] $cells[6]
+        else if not set -q argv[1]
+            printf '%s\t%s\n' $cells[1] $cells[6]
+        end
+    end
 end
 
 function __elkcli_keys
@@ -254,7 +262,7 @@ complete -c elkcli -n '__elkcli_at \'ask\'' -l no-reasoning -d 'off: Reasoning o
 complete -c elkcli -n '__elkcli_at \'ask\'' -l preview -d 'Show pictures at a terminal'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l no-preview -d 'off: Show pictures at a terminal'
 complete -c elkcli -n '__elkcli_at \'ask\'' -s c -l continue -d 'Go on with the latest conversation of this terminal, else of this directory'
-complete -c elkcli -n '__elkcli_at \'ask\'' -s S -l session -r -f -k -a '(__elkcli_conversations)' -d 'Go on with this conversation, or begin it'
+complete -c elkcli -n '__elkcli_at \'ask\'' -s S -l session -r -f -k -a '(__elkcli_conversations named)' -d 'Go on with this conversation, or begin it'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l no-history -d 'Keep nothing of this exchange'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l print-id -d 'Print the conversation\'s id on stderr'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l fail-on-length -d 'Exit 8 where the token limit cut the answer'
@@ -296,7 +304,7 @@ complete -c elkcli -n '__elkcli_at \'chat\'' -l no-reasoning -d 'off: Reasoning 
 complete -c elkcli -n '__elkcli_at \'chat\'' -l preview -d 'Show pictures at a terminal'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l no-preview -d 'off: Show pictures at a terminal'
 complete -c elkcli -n '__elkcli_at \'chat\'' -s c -l continue -d 'Go on with the latest conversation of this terminal, else of this directory'
-complete -c elkcli -n '__elkcli_at \'chat\'' -s S -l session -r -f -k -a '(__elkcli_conversations)' -d 'Go on with this conversation, or begin it'
+complete -c elkcli -n '__elkcli_at \'chat\'' -s S -l session -r -f -k -a '(__elkcli_conversations named)' -d 'Go on with this conversation, or begin it'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l no-history -d 'Keep nothing of this exchange'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l timeout -r -f -d 'Longest silence'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l retries -r -f -d 'Tries after the first'
@@ -354,7 +362,7 @@ complete -c elkcli -n '__elkcli_at \'history\'' -k -a list -d 'List conversation
 complete -c elkcli -n '__elkcli_at \'history list\'' -s n -l limit -r -f -d 'At most N'
 complete -c elkcli -n '__elkcli_at \'history list\'' -l json -d 'Print one JSON array'
 complete -c elkcli -n '__elkcli_at \'history list\'' -s h -l help -d 'Show this help'
-complete -c elkcli -n '__elkcli_at \'history show\'' -s f -l format -r -f -d 'auto, markdown, text, json or jsonl'
+complete -c elkcli -n '__elkcli_at \'history show\'' -s f -l format -r -f -k -a 'auto markdown text json jsonl' -d 'auto, markdown, text, json or jsonl'
 complete -c elkcli -n '__elkcli_at \'history show\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'history show\' 0' -f -k -a '(__elkcli_conversations)'
 complete -c elkcli -n '__elkcli_at \'history search\'' -s n -l limit -r -f -d 'At most N'
@@ -362,18 +370,18 @@ complete -c elkcli -n '__elkcli_at \'history search\'' -l json -d 'Print one JSO
 complete -c elkcli -n '__elkcli_at \'history search\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'history rename\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'history rename\' 0' -f -k -a '(__elkcli_conversations)'
-complete -c elkcli -n '__elkcli_at \'history export\'' -s f -l format -r -f -d 'jsonl or markdown'
+complete -c elkcli -n '__elkcli_at \'history export\'' -s f -l format -r -f -k -a 'jsonl markdown' -d 'jsonl or markdown'
 complete -c elkcli -n '__elkcli_at \'history export\'' -s o -l output -r -F -d 'Write here instead of standard output'
 complete -c elkcli -n '__elkcli_at \'history export\'' -l force -d 'Replace FILE if it is there'
 complete -c elkcli -n '__elkcli_at \'history export\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'history export\' 0' -f -k -a '(__elkcli_conversations)'
 complete -c elkcli -n '__elkcli_at \'history delete\'' -l all -d 'Delete every conversation'
-complete -c elkcli -n '__elkcli_at \'history delete\'' -l older-than -r -f -d 'Delete what nobody has gone on with for 30d, 12h, 2w'
+complete -c elkcli -n '__elkcli_at \'history delete\'' -l older-than -r -f -k -a '1d 7d 30d 90d' -d 'Delete what nobody has gone on with for 30d, 12h, 2w'
 complete -c elkcli -n '__elkcli_at \'history delete\'' -s y -l yes -d 'Do not ask'
 complete -c elkcli -n '__elkcli_at \'history delete\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'history delete\'' -f -k -a '(__elkcli_conversations)'
-complete -c elkcli -n '__elkcli_at \'usage\'' -l since -r -f -d 'From 7d, 12h or 2w ago on, or from a day'
-complete -c elkcli -n '__elkcli_at \'usage\'' -l by -r -f -d 'One row for each day, model or profile'
+complete -c elkcli -n '__elkcli_at \'usage\'' -l since -r -f -k -a '1d 7d 30d 90d' -d 'Only from 7d, 12h or 2w ago, or 2026-11-01, on'
+complete -c elkcli -n '__elkcli_at \'usage\'' -l by -r -f -k -a 'day model profile' -d 'A row for each day, model or profile'
 complete -c elkcli -n '__elkcli_at \'usage\'' -l json -d 'Print one JSON array'
 complete -c elkcli -n '__elkcli_at \'usage\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'balance\'' -l account -d 'Ask query.elkapi.com about the whole account. That page takes the token as a part of its address, where proxies and logs may keep it'

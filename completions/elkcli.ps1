@@ -96,8 +96,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
                 '--no-preview||off: Show pictures at a terminal'
                 '-c||Go on with the latest conversation of this terminal, else of this directory'
                 '--continue||Go on with the latest conversation of this terminal, else of this directory'
-                '-S|conversations|Go on with this conversation, or begin it'
-                '--session|conversations|Go on with this conversation, or begin it'
+                '-S|sessions|Go on with this conversation, or begin it'
+                '--session|sessions|Go on with this conversation, or begin it'
                 '--no-history||Keep nothing of this exchange'
                 '--print-id||Print the conversation''s id on stderr'
                 '--fail-on-length||Exit 8 where the token limit cut the answer'
@@ -159,8 +159,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
                 '--no-preview||off: Show pictures at a terminal'
                 '-c||Go on with the latest conversation of this terminal, else of this directory'
                 '--continue||Go on with the latest conversation of this terminal, else of this directory'
-                '-S|conversations|Go on with this conversation, or begin it'
-                '--session|conversations|Go on with this conversation, or begin it'
+                '-S|sessions|Go on with this conversation, or begin it'
+                '--session|sessions|Go on with this conversation, or begin it'
                 '--no-history||Keep nothing of this exchange'
                 '--timeout|nothing|Longest silence'
                 '--retries|nothing|Tries after the first'
@@ -339,8 +339,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-f|nothing|auto, markdown, text, json or jsonl'
-                '--format|nothing|auto, markdown, text, json or jsonl'
+                '-f|words auto markdown text json jsonl|auto, markdown, text, json or jsonl'
+                '--format|words auto markdown text json jsonl|auto, markdown, text, json or jsonl'
                 '-h||Show this help'
                 '--help||Show this help'
             )
@@ -378,8 +378,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-f|nothing|jsonl or markdown'
-                '--format|nothing|jsonl or markdown'
+                '-f|words jsonl markdown|jsonl or markdown'
+                '--format|words jsonl markdown|jsonl or markdown'
                 '-o|files|Write here instead of standard output'
                 '--output|files|Write here instead of standard output'
                 '--force||Replace FILE if it is there'
@@ -395,7 +395,7 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             )
             Options = @(
                 '--all||Delete every conversation'
-                '--older-than|nothing|Delete what nobody has gone on with for 30d, 12h, 2w'
+                '--older-than|words 1d 7d 30d 90d|Delete what nobody has gone on with for 30d, 12h, 2w'
                 '-y||Do not ask'
                 '--yes||Do not ask'
                 '-h||Show this help'
@@ -409,8 +409,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '--since|nothing|From 7d, 12h or 2w ago on, or from a day'
-                '--by|nothing|One row for each day, model or profile'
+                '--since|words 1d 7d 30d 90d|Only from 7d, 12h or 2w ago, or 2026-11-01, on'
+                '--by|words day model profile|A row for each day, model or profile'
                 '--json||Print one JSON array'
                 '-h||Show this help'
                 '--help||Show this help'
@@ -492,6 +492,11 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
                 ForEach-Object { $_.Matches[0].Groups[1].Value + $_.Matches[0].Groups[2].Value + $_.Matches[0].Groups[3].Value } |
                 Select-Object -Unique
         }
+    }
+
+    # The cells of each: id, time, turns, model, name, title
+    function Get-Conversations {
+        & elkcli history list -n 100 2>$null | ForEach-Object { , $_.Split("`t") }
     }
 
     function Complete-Files([string] $word, [string] $kind) {
@@ -586,7 +591,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
         '^models$' { Get-Models }
         '^profiles$' { Get-Profiles }
         '^keys$' { 'base_url model system stream format usage reasoning temperature top_p max_tokens stop seed reasoning_effort aspect_ratio image_size image_dir image_history image_preview contents timeout retries history editing_mode theme color headers ca_file allow_insecure token_command token profile'.Split(' ') }
-        '^conversations$' { & elkcli history list --names -n 100 2>$null }
+        '^sessions$' { Get-Conversations | ForEach-Object { $_[4] } }
+        '^conversations$' { Get-Conversations | ForEach-Object { if ($_[4]) { $_[4] } else { $_[0] } } }
     }
     $found | Where-Object { $_ -and $_.StartsWith($current, [StringComparison]::Ordinal) } |
         ForEach-Object { New-Result $_ $before }

@@ -7,7 +7,7 @@ from elkcli.storage.settings import default_of
 
 def outputs() -> dict[str, str]:
     """Every generated file: its path in the tree, and its text."""
-    from generators import bash, fish, powershell, surface, zsh
+    from generators import bash, fish, man, powershell, surface, zsh
 
     root = surface.read()
     model = default_of("model")
@@ -16,4 +16,5 @@ def outputs() -> dict[str, str]:
         "completions/_elkcli": zsh.generate(root, model),
         "completions/elkcli.fish": fish.generate(root, model),
         "completions/elkcli.ps1": powershell.generate(root, model),
+        **man.generate(root),
     }

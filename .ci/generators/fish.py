@@ -23,6 +23,7 @@ LOOKED_UP = {
     "values": "__elkcli_values",
     "models": "__elkcli_models",
     "profiles": "__elkcli_profiles",
+    "sessions": "__elkcli_conversations named",
     "conversations": "__elkcli_conversations",
     "system": "__elkcli_system",
     "media": "__elkcli_media",

@@ -15,15 +15,16 @@ from elkcli.commands.app import COMMANDS, app, load
 from elkcli.commands.help import UNNAMED, argument_name, examples, option_value, setting_of, summary
 from elkcli.storage.settings import KEYS, about
 
-MODELS, PROFILES, CONVERSATIONS, KEY, VALUE = "models", "profiles", "conversations", "keys", "values"
+MODELS, PROFILES, KEY, VALUE = "models", "profiles", "keys", "values"
+SESSIONS, CONVERSATIONS = "sessions", "conversations"  # those with a name; all of them, by name or else by ID
 FILES, DIRECTORIES, MEDIA, JSON, JSONL, SYSTEM = "files", "directories", "media", "json", "jsonl", "system"
-COMMAND, NOTHING = "command", "nothing"
+NOTHING = "nothing"
 
 # What completes a value, by the parameter's name; what is not here is told by its stand-in (FILE, DIR, a|b|c)
 KIND_OF_NAME = {
     "model": MODELS,
     "profile": PROFILES,
-    "session": CONVERSATIONS,
+    "session": SESSIONS,
     "attach": MEDIA,
     "messages_file": JSON,
     "schema": JSON,
@@ -44,7 +45,14 @@ KIND_OF_PLACE = {
     ("ask", "output"): DIRECTORIES,  # a file that exists would be refused
     ("chat", "output"): DIRECTORIES,
 }
+WORDS_OF_PLACE = {
+    ("history show", "format_"): ("auto", "markdown", "text", "json", "jsonl"),
+    ("history export", "format_"): ("jsonl", "markdown"),
+    ("usage", "by"): ("day", "model", "profile"),
+}
 WORDS_OF_NAME = {
+    "older_than": ("1d", "7d", "30d", "90d"),
+    "since": ("1d", "7d", "30d", "90d"),
     "aspect_ratio": ASPECT_RATIOS,
     "image_size": IMAGE_SIZES,
     "install_completion": ("bash", "zsh", "fish", "powershell"),
@@ -194,7 +202,7 @@ def _argument(parameter: Any, path: str) -> Argument:
 def _value(name: str, stand_in: str, path: str) -> Value:
     if kind := KIND_OF_PLACE.get((path, name)):
         return Value(kind)
-    if words := WORDS_OF_NAME.get(name.strip("_")):
+    if words := WORDS_OF_PLACE.get((path, name)) or WORDS_OF_NAME.get(name.strip("_")):
         return Value("words", tuple(words))
     if kind := KIND_OF_NAME.get(name):
         return Value(kind)

@@ -24,6 +24,7 @@ ACTIONS = {
     "json": "_files -g '*.json(-.)'",
     "jsonl": "_files -g '*.(jsonl|ndjson)(-.)'",
     "values": "->value",
+    "sessions": "_elkcli_conversations -n",
     "nothing": " ",
 }
 

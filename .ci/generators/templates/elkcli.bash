@@ -87,8 +87,16 @@ _elkcli_models() {
   [ -n "$_list" ] || _list=@MODEL@
 }
 
+# Conversations by name, or else by ID; with an argument those that have a name
 _elkcli_conversations() {
-  _list=$("$_program" history list --names -n 100 2>/dev/null </dev/null)
+  local line name tab=$'\t'
+  _list=
+  while IFS= read -r line; do
+    name=${line#*$tab*$tab*$tab*$tab} # id, time, turns, model, name, title
+    name=${name%%$tab*}
+    [ -n "$name" ] || [ -n "$1" ] || name=${line%%$tab*}
+    _list+=$name$'\n'
+  done < <("$_program" history list -n 100 2>/dev/null </dev/null)
 }
 
 # Files that begin like $1: those that match the patterns, or all where none does; and directories
@@ -205,6 +213,7 @@ _elkcli() {
     keys) _list='@KEYS@' _list=${_list// /$'\n'} ;;
     models) _elkcli_models ;;
     profiles) _elkcli_profiles ;;
+    sessions) _elkcli_conversations named ;;
     conversations) _elkcli_conversations ;;
     system)
       [[ $cur == @* ]] || return 0

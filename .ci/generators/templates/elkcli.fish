@@ -95,8 +95,16 @@ function __elkcli_models
     printf '%s\n' $names
 end
 
+# Conversations by name, or else by ID; with an argument those that have a name
 function __elkcli_conversations
-    command elkcli history list --names -n 100 2>/dev/null </dev/null
+    for line in (command elkcli history list -n 100 2>/dev/null </dev/null)
+        set -l cells (string split \t -- $line) # id, time, turns, model, name, title
+        if test -n "$cells[5]"
+            printf '%s\t%s\n' $cells[5] $cells[6]
+        else if not set -q argv[1]
+            printf '%s\t%s\n' $cells[1] $cells[6]
+        end
+    end
 end
 
 function __elkcli_keys

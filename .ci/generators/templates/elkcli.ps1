@@ -61,6 +61,11 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
         }
     }
 
+    # The cells of each: id, time, turns, model, name, title
+    function Get-Conversations {
+        & elkcli history list -n 100 2>$null | ForEach-Object { , $_.Split("`t") }
+    }
+
     function Complete-Files([string] $word, [string] $kind) {
         $suffixes = switch ($kind) {
             'json' { , @('.json') }
@@ -153,7 +158,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
         '^models$' { Get-Models }
         '^profiles$' { Get-Profiles }
         '^keys$' { '@KEYS@'.Split(' ') }
-        '^conversations$' { & elkcli history list --names -n 100 2>$null }
+        '^sessions$' { Get-Conversations | ForEach-Object { $_[4] } }
+        '^conversations$' { Get-Conversations | ForEach-Object { if ($_[4]) { $_[4] } else { $_[0] } } }
     }
     $found | Where-Object { $_ -and $_.StartsWith($current, [StringComparison]::Ordinal) } |
         ForEach-Object { New-Result $_ $before }
