@@ -182,7 +182,7 @@ class Recorder:
             came = any(exchange.drafts.values())
             exchange.status = "whole" if self._finished else "cut" if came else "failed"
             exchange.error = exchange.error or error
-            exchange.seconds = time.monotonic() - self._begun if seconds is None else seconds
+            exchange.seconds = round(time.monotonic() - self._begun if seconds is None else seconds, 3)
             exchange.ended = self._clock()
             self._flush(schema.PATIENCE, final=True)
         self._tell()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from elkcli.storage import schema
 
 _WIDTH = 160
+_BEFORE = 24
 # Thai and Lao, Burmese, Khmer, and from the radicals on Chinese, Japanese, Korean
 _UNSPACED = (
     (0x0E00, 0x0EFF),
@@ -129,7 +130,7 @@ def excerpt(text: str, terms: list[str]) -> str:
     """One line of ``text`` around the first of ``terms`` that is in it."""
     found = next((match for term in terms if (match := re.search(re.escape(term), text, re.IGNORECASE))), None)
     at = found.start() if found else 0
-    first = max(0, at - _WIDTH // 3)
+    first = max(0, at - _BEFORE)
     piece = text[first : first + _WIDTH]
     if first and " " in piece[: at - first]:
         piece = piece[piece.index(" ") :]

@@ -1,0 +1,154 @@
+"""`elkcli usage`: requests, tokens and money by day, model and profile."""
+
+import json
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple
+
+import typer
+
+from elkcli.commands.periods import midnight_before, moment
+from elkcli.conversation import Usage
+from elkcli.environment import Environment
+from elkcli.errors import UsageError
+from elkcli.prices import cost
+from elkcli.storage.history import History, Spent
+from elkcli.storage.settings import load, resolve
+from elkcli.terminal.display import standard_output
+from elkcli.terminal.messages import Messages, wants_color
+from elkcli.terminal.tables import Cell, Column, tab_separated, table
+
+HELP = """Tokens and money by day, model and profile, from history.
+
+\b
+  elkcli usage --since 7d
+  elkcli usage --by model
+  elkcli usage --since 2026-11-01 --json | jq 'map(.total_tokens) | add'
+
+What `--no-history` kept out is not counted; what deleted conversations cost is. For money,
+set prices per million tokens in config.toml: [prices."gemini-3.1-pro-preview"] input = 2, output = 12.
+"""
+_BY = ("day", "model", "profile")
+_COUNTS = ("prompt", "completion", "total", "reasoning", "cached")
+
+
+class Row(NamedTuple):
+    """What is counted together. ``money`` is ``None`` where no price is set."""
+
+    key: tuple[str, ...]
+    requests: int
+    usage: Usage
+    money: float | None
+
+    def counted(self, name: str) -> int | None:
+        """A count of tokens."""
+        found: int | None = getattr(self.usage, name)
+        return found
+
+
+def usage(
+    ctx: typer.Context,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Only from 7d, 12h or 2w ago, or 2026-11-01, on"),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option("--by", metavar="WHAT", help="A row for each day, model or profile [default: all]"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array")] = False,
+) -> int:
+    environment: Environment = ctx.obj
+    if by is not None and by not in _BY:
+        raise UsageError(f"--by takes day, model or profile, and not {by!r}")
+    first = None if since is None else moment(since, environment.clock(), "--since")
+    if first is not None and "h" not in (since or "").lower():
+        first = midnight_before(first)  # whole days, since days are what is shown
+    prices = load(environment.config_dir / "config.toml").prices
+    with History.open(environment.data_dir, create=False) as history:
+        spent = history.usage(first)
+    keys = _BY if by is None else (by,)
+    rows = grouped(spent, keys, prices)
+    if as_json:
+        text = json.dumps([_object(keys, row) for row in rows], ensure_ascii=False, indent=2) + "\n"
+    elif environment.stdout_is_terminal:
+        text = _drawn(environment, keys, rows, bool(prices)) if rows else ""
+    else:
+        text = tab_separated(
+            (*row.key, row.requests, *(row.counted(name) for name in _COUNTS), _plain(row.money)) for row in rows
+        )
+    out = standard_output(environment)
+    out.write(text.encode("utf-8", "backslashreplace"))
+    out.flush()
+    if environment.stderr_is_terminal:
+        _remark(Messages(environment), spent, prices)
+    return 0
+
+
+def grouped(spent: Iterable[Spent], keys: tuple[str, ...], prices: dict[str, dict[str, float]]) -> list[Row]:
+    """The rows of history, added up by ``keys``; each has its own price before it is added."""
+    rows: dict[tuple[str, ...], Row] = {}
+    for one in spent:
+        key = tuple(str(getattr(one, name)) for name in keys)
+        new = Row(key, one.requests, one.usage, cost(one.usage, prices.get(one.model)))
+        rows[key] = _sum(rows[key], new) if key in rows else new
+    return [rows[key] for key in sorted(rows)]
+
+
+def _sum(one: Row, other: Row) -> Row:
+    counts = {name: _plus(one.counted(name), other.counted(name)) for name in (*_COUNTS, "image")}
+    money = other.money if one.money is None else one.money + (other.money or 0.0)
+    return Row(one.key, one.requests + other.requests, Usage(**counts), money)
+
+
+def _plus(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one + (other or 0)
+
+
+def _total(usage: Usage) -> int:
+    return usage.total if usage.total is not None else (usage.prompt or 0) + (usage.completion or 0)
+
+
+def _object(keys: tuple[str, ...], row: Row) -> dict[str, object]:
+    counts = {f"{name}_tokens": row.counted(name) for name in _COUNTS}
+    return {**dict(zip(keys, row.key, strict=True)), "requests": row.requests, **counts, "cost": row.money}
+
+
+def _plain(money: float | None) -> str | None:
+    return None if money is None else f"{money:.6f}".rstrip("0").rstrip(".")
+
+
+def _drawn(environment: Environment, keys: tuple[str, ...], rows: list[Row], priced: bool) -> str:
+    """The table: columns that hold nothing are left out, and the bars show the tokens of each row."""
+    profiles = len(keys) == 1 or any(row.key[-1] for row in rows)
+    shown = [place for place, key in enumerate(keys) if key != "profile" or profiles]
+    counts = [name for name in _COUNTS if any(row.counted(name) for row in rows)]
+    columns = [Column(keys[place]) for place in shown] + [Column("requests", number=True)]
+    columns += [Column(name, number=True) for name in counts]
+    columns += [Column("cost", number=True)] * priced + [Column("", elastic=True)]
+    largest = max(1, *(_total(row.usage) for row in rows))
+
+    def cells(row: Row, names: list[str]) -> list[str]:
+        numbers = ["" if (count := row.counted(name)) is None else f"{count:,}" for name in counts]
+        money = [] if not priced else [""] if row.money is None else [f"{row.money:,.4f}"]
+        return [*names, f"{row.requests:,}", *numbers, *money]
+
+    body: list[list[Cell]] = []
+    last = ""
+    for row in rows:
+        names = [row.key[place] or "-" for place in shown]
+        names[0], last = ("" if len(shown) > 1 and names[0] == last else names[0]), names[0]  # a day is named once
+        body.append([*cells(row, names), _total(row.usage) / largest])
+    whole = rows[0]
+    for row in rows[1:]:
+        whole = _sum(whole, row)
+    color = wants_color(environment, resolve(environment).settings.color, environment.stdout_is_terminal)
+    footer = [*cells(whole, ["total", *[""] * (len(shown) - 1)]), ""] if len(rows) > 1 else None
+    return table(environment, columns, body, color=color, footer=footer)
+
+
+def _remark(messages: Messages, spent: list[Spent], prices: dict[str, dict[str, float]]) -> None:
+    if not spent:
+        messages.note("nothing has been used yet in this time")
+    unpriced = sorted({one.model for one in spent if one.model not in prices and _total(one.usage)})
+    if prices and unpriced:
+        messages.note("no price is set for " + ", ".join(unpriced))
