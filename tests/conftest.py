@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
@@ -341,13 +340,6 @@ def closed_port() -> int:
     """A port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
-
-
-def needs(command: str) -> pytest.MarkDecorator:
-    """Skip where a command is not there yet."""
-    return pytest.mark.skipif(
-        importlib.util.find_spec(f"elkcli.commands.{command}") is None, reason=f"no {command} command yet"
-    )
 
 
 def wait_until(condition: Callable[[], object], *, within: float = 10.0, what: str = "it") -> None:

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import TOKEN, Elkcli, needs
+from tests.conftest import TOKEN, Elkcli
 from tests.server import Server
-
-pytestmark = [needs("models"), needs("balance")]
 
 MODELS = {"object": "list", "success": True, "data": [
     {"id": "gemini-b", "object": "model", "created": 1626777600, "owned_by": "vertex-ai",

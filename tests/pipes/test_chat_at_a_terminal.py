@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import Elkcli, needs
+from tests.conftest import Elkcli
 from tests.server import Server
 from tests.terminals import Terminal
 
-pytestmark = [pytest.mark.slow, needs("chat")]
+pytestmark = pytest.mark.slow
 Chat = Callable[..., Terminal]
 
 

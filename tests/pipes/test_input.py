@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.conftest import Elkcli, needs, wait_until
+from tests.conftest import Elkcli, wait_until
 from tests.server import Close, Pause, Reset, Server, Step, response, whole
 
 
@@ -159,7 +159,6 @@ def test_an_editor_that_fails_sends_nothing(editor: str, elkcli: Elkcli, server:
 
 
 @pytest.mark.slow
-@needs("chat")
 def test_lines_of_a_pipe_are_turns_of_a_chat(elkcli: Elkcli, server: Server) -> None:
     server.says("one").says("two")
     result = elkcli.shell("printf 'first\\nsecond\\n' | elkcli chat")
@@ -172,7 +171,6 @@ def test_lines_of_a_pipe_are_turns_of_a_chat(elkcli: Elkcli, server: Server) -> 
 
 
 @pytest.mark.slow
-@needs("chat")
 @pytest.mark.parametrize("end", [Close(), Reset()], ids=["closed", "reset"])
 def test_a_connection_lost_between_two_turns_is_made_again_without_a_word(
     end: Step, elkcli: Elkcli, server: Server

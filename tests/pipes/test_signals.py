@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.conftest import Elkcli, Process, needs, wait_until
+from tests.conftest import Elkcli, Process, wait_until
 from tests.server import DONE, Server, Until, chunk, event
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,6 @@ def test_in_mid_stream_what_came_is_printed(number: signal.Signals, elkcli: Elkc
     assert "Traceback" not in result.err
 
 
-@needs("history")
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_in_mid_stream_what_came_is_kept(number: signal.Signals, elkcli: Elkcli, server: Server) -> None:
     server.stalls(after="Hel")
@@ -139,7 +138,6 @@ def test_a_terminal_that_goes_away_hangs_it_up(elkcli: Elkcli, server: Server) -
     assert terminal.exit(within=2) == 129
 
 
-@needs("history")
 def test_kill_9_loses_no_more_than_the_last_seconds(elkcli: Elkcli, server: Server) -> None:
     server.stalls(after="A dear answer")
     process = elkcli.process("ask", "hi")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Elkcli, needs
+from tests.conftest import Elkcli
 from tests.server import Server, Step, chunked
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -102,7 +102,6 @@ def test_a_real_model_s_stream_is_whole(name: str, elkcli: Elkcli, server: Serve
     assert len(text) > 10
 
 
-@needs("models")
 @pytest.mark.parametrize("name", ["aimock-models", "litellm-models", "llama-cpp-python-models"])
 def test_the_model_lists_of_other_servers_are_read(name: str, elkcli: Elkcli, server: Server) -> None:
     server.sends(*replay(name))
