@@ -29,12 +29,12 @@ from elkcli.terminal.blocks import (
     TableRow,
     TableStart,
 )
+from elkcli.terminal.columns import Cells, Columns, settle
 from elkcli.terminal.highlight import Highlighter
 from elkcli.terminal.inline import InlineReader, Span, completed
 from elkcli.terminal.layout import Row, fold, fold_row, merged, width_of, wrap
 from elkcli.terminal.reader import LONGEST, BlockReader
 from elkcli.terminal.safe import SafeStream, safe
-from elkcli.terminal.columns import Cells, Columns, settle
 from elkcli.terminal.theme import Theme
 
 # Prose is not set wider than this, however wide the window: longer lines are hard to follow.

@@ -32,13 +32,13 @@ def writer(stream: Any) -> Write:
     if number < 0:
 
         def to_stream(text: str) -> None:
-            stream.write(text.encode() if binary else text)
+            stream.write(text.encode("utf-8", "backslashreplace") if binary else text)
             stream.flush()
 
         return to_stream
 
     def to_descriptor(text: str) -> None:
-        left = memoryview(text.encode())
+        left = memoryview(text.encode("utf-8", "backslashreplace"))
         while left:
             try:
                 left = left[os.write(number, left) :]
