@@ -31,6 +31,8 @@ STEP = 0.7
 """Seconds between two writings of an answer that is coming: what kill -9 may take."""
 PATIENCE = 3.0
 """Seconds that a question waits for a store that another program keeps locked; the end of the answer tries again."""
+# the disk's, and those of content that cannot be written: numbers too large, what JSON cannot say
+_FAILURES = (sqlite3.Error, OSError, ValueError, OverflowError, TypeError, RecursionError)
 
 
 class Recorder:
@@ -99,7 +101,7 @@ class Recorder:
                 )
             )
             self._exchange.question.keep_media(self._history.files)
-        except (ElkError, OSError, ValueError) as problem:
+        except (ElkError, *_FAILURES) as problem:
             self._fail(problem)
         self._flush(self._patience)
         self._tell()
@@ -207,7 +209,7 @@ class Recorder:
             return
         try:
             self._transact(self._history.connection, self._exchange, patience)
-        except (sqlite3.Error, OSError, ValueError, OverflowError) as problem:
+        except _FAILURES as problem:
             if final or not schema.is_busy(problem):
                 self._fail(problem)
 

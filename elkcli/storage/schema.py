@@ -213,8 +213,10 @@ def leave(connection: sqlite3.Connection) -> None:
     if sys.version_info >= (3, 12):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
         connection.close()
-    else:  # never closed, the end of the process does it; the reference keeps Python from doing so
+    else:  # left to the end of the process; the reference keeps Python from closing it
         _LEFT.append(connection)
+        while len(_LEFT) > 1:  # a process that did not end after all
+            _LEFT.pop(0).close()
 
 
 _LEFT: list[sqlite3.Connection] = []

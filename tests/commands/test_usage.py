@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from elkcli.commands.usage import grouped
@@ -155,6 +155,7 @@ rows = some.lists(
 PRICES = {"m": {"input": 1.0, "output": 2.0}, "n": {"input": 0.0}}
 
 
+@settings(max_examples=50, deadline=None)
 @given(rows=rows)
 def test_however_rows_are_added_up_the_whole_is_the_same(rows: list[Spent]) -> None:
     ways = [
@@ -173,6 +174,7 @@ def test_a_bar_is_seen_and_never_too_long(share: float, width: int) -> None:
     assert bool(drawn) == (share > 0)
 
 
+@settings(max_examples=50, deadline=None)
 @given(rows=some.lists(some.lists(some.text() | some.integers() | some.none(), min_size=2, max_size=2)))
 def test_tab_separated_lines_have_as_many_fields_as_the_row(rows: list[list[object]]) -> None:
     lines = tab_separated(rows).split("\n")

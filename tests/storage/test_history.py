@@ -150,7 +150,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("shared") / "data"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(turns=conversations)
 def test_whatever_is_said_comes_back_as_it_was_said(shared: Path, turns: list[tuple[list[Message], list[str]]]) -> None:
     expected: list[Message] = []
@@ -670,7 +670,7 @@ def test_search_finds_words_wherever_they_are_and_the_latest_first(data: Path) -
         assert "bake bread" in history.search("bread", 10)[1].excerpt
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(text=some.text(alphabet=some.sampled_from("ab\"'*()^-:+{}%_\\ \0\tANDORNEAR\ud800é面"), max_size=20))
 def test_no_search_text_is_an_error(shared: Path, text: str) -> None:
     with History.open(shared) as history:
@@ -745,3 +745,22 @@ def test_usage_is_by_local_day_model_and_profile(data: Path, monkeypatch: pytest
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_content_that_cannot_be_stored_is_warned_of_once(data: Path) -> None:
+    warnings: list[str] = []
+    recorder = Recorder(data, warn=warnings.append)
+    recorder.begin([Message("user", "q", {"odd": object()})])
+    recorder.add(Text("a"))
+    recorder.close()
+    assert len(warnings) == 1
+
+
+def test_a_process_that_hurries_but_lives_on_leaves_one_store_open_at_most(data: Path) -> None:
+    for _ in range(5):
+        exchange(data, "q", "a", hurry=True)
+    descriptors = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            descriptors.append(os.readlink(f"/proc/self/fd/{name}"))
+    assert sum(path == str(data / "history.db") for path in descriptors) <= 1
