@@ -5,7 +5,7 @@
 
 _elkcli_commands() {
   case $1 in
-    '') _list='ask chat config models history usage balance' ;;
+    '') _list='ask chat config models history batch usage balance' ;;
     config) _list='set get unset list path edit check' ;;
     history) _list='list show search rename export delete' ;;
     *) return 1 ;;
@@ -33,6 +33,7 @@ _elkcli_options() {
     'history rename') _list='-h --help' ;;
     'history export') _list='-f --format -o --output --force -h --help' ;;
     'history delete') _list='--all --older-than -y --yes -h --help' ;;
+    batch) _list='-o --output -j --jobs --unordered --template --csv --limit --max-tokens-total --shard -m --model -s --system -p --profile --temperature --top-p --max-tokens --stop --seed -n --choices --reasoning-effort --aspect-ratio --image-size --contents --schema --schema-retries --set -H --header --stream --no-stream --no-history --dry-run --timeout --retries --base-url -q --quiet -v --verbose --color -h --help' ;;
     usage) _list='--since --by --json -h --help' ;;
     balance) _list='--account --json -p --profile --base-url --timeout -q --quiet -v --verbose -h --help' ;;
   esac
@@ -44,31 +45,35 @@ _elkcli_of_option() {
     -p|--profile|'ask -p'|'ask --profile'|'chat -p'|'chat --profile'|'config set -p'|'config set --profile'|\
       'config get -p'|'config get --profile'|'config unset -p'|'config unset --profile'|'config list -p'|\
       'config list --profile'|'config check -p'|'config check --profile'|'models -p'|'models --profile'|\
-      'balance -p'|'balance --profile') _kind=profiles ;;
+      'batch -p'|'batch --profile'|'balance -p'|'balance --profile') _kind=profiles ;;
     --install-completion|--show-completion) _kind=words _list='bash zsh fish powershell' ;;
-    'ask -m'|'ask --model'|'chat -m'|'chat --model') _kind=models ;;
-    'ask -s'|'ask --system'|'chat -s'|'chat --system') _kind=system ;;
+    'ask -m'|'ask --model'|'chat -m'|'chat --model'|'batch -m'|'batch --model') _kind=models ;;
+    'ask -s'|'ask --system'|'chat -s'|'chat --system'|'batch -s'|'batch --system') _kind=system ;;
     'ask -a'|'ask --attach'|'chat -a'|'chat --attach') _kind=media ;;
-    'ask --messages'|'ask --schema'|'chat --schema') _kind=json ;;
+    'ask --messages'|'ask --schema'|'chat --schema'|'batch --schema') _kind=json ;;
     'ask --temperature'|'ask --top-p'|'ask --max-tokens'|'ask --stop'|'ask --seed'|'ask -n'|'ask --choices'|\
       'ask --set'|'ask -H'|'ask --header'|'ask --timeout'|'ask --retries'|'ask --base-url'|'chat --temperature'|\
       'chat --top-p'|'chat --max-tokens'|'chat --stop'|'chat --seed'|'chat --set'|'chat -H'|'chat --header'|\
       'chat --timeout'|'chat --retries'|'chat --base-url'|'config check --base-url'|'config check --timeout'|\
       'config check --retries'|'models --base-url'|'models --timeout'|'models --retries'|'history list -n'|\
-      'history list --limit'|'history search -n'|'history search --limit'|'balance --base-url'|\
-      'balance --timeout') _kind=nothing ;;
-    'ask --reasoning-effort'|'chat --reasoning-effort') _kind=words _list='low medium high' ;;
-    'ask --aspect-ratio'|'chat --aspect-ratio') _kind=words _list='1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1' ;;
-    'ask --image-size'|'chat --image-size') _kind=words _list='512 1K 2K 4K' ;;
+      'history list --limit'|'history search -n'|'history search --limit'|'batch -j'|'batch --jobs'|\
+      'batch --limit'|'batch --max-tokens-total'|'batch --shard'|'batch --temperature'|'batch --top-p'|\
+      'batch --max-tokens'|'batch --stop'|'batch --seed'|'batch -n'|'batch --choices'|'batch --schema-retries'|\
+      'batch --set'|'batch -H'|'batch --header'|'batch --timeout'|'batch --retries'|'batch --base-url'|\
+      'balance --base-url'|'balance --timeout') _kind=nothing ;;
+    'ask --reasoning-effort'|'chat --reasoning-effort'|'batch --reasoning-effort') _kind=words _list='low medium high' ;;
+    'ask --aspect-ratio'|'chat --aspect-ratio'|'batch --aspect-ratio') _kind=words _list='1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1' ;;
+    'ask --image-size'|'chat --image-size'|'batch --image-size') _kind=words _list='512 1K 2K 4K' ;;
     'ask -f'|'ask --format'|'history show -f'|'history show --format') _kind=words _list='auto markdown text json jsonl' ;;
     'ask -x'|'ask --extract') _kind=words _list='all 1 -1 python bash json javascript sql diff' ;;
     'ask -o'|'ask --output'|'chat -o'|'chat --output') _kind=directories ;;
     'ask -S'|'ask --session'|'chat -S'|'chat --session') _kind=sessions ;;
-    'ask --color'|'chat --color'|'models --color') _kind=words _list='auto always never' ;;
+    'ask --color'|'chat --color'|'models --color'|'batch --color') _kind=words _list='auto always never' ;;
     'chat -f'|'chat --format') _kind=words _list='auto markdown text' ;;
     'history export -f'|'history export --format') _kind=words _list='jsonl markdown' ;;
-    'history export -o'|'history export --output') _kind=files ;;
+    'history export -o'|'history export --output'|'batch --template') _kind=files ;;
     'history delete --older-than'|'usage --since') _kind=words _list='1d 7d 30d 90d' ;;
+    'batch -o'|'batch --output') _kind=jsonl ;;
     'usage --by') _kind=words _list='day model profile' ;;
     *) return 1 ;;
   esac
@@ -80,6 +85,7 @@ _elkcli_of_argument() {
     'config set 0'|'config get 0'|'config unset 0') _kind=keys ;;
     'config set '*) _kind=values ;;
     'history show 0'|'history rename 0'|'history export 0'|'history delete '*) _kind=conversations ;;
+    'batch 0') _kind=jsonl ;;
   esac
 }
 

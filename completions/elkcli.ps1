@@ -30,6 +30,7 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
                 'config|Settings, profiles and the token'
                 'models|The models this token may use'
                 'history|Earlier conversations'
+                'batch|Many prompts, JSON Lines in and out'
                 'usage|Tokens and money by day and model, from history'
                 'balance|What the token has left'
             )
@@ -403,6 +404,61 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             )
             Arguments = @(
                 'conversations'
+            )
+        }
+        'batch' = @{
+            Commands = @(
+            )
+            Options = @(
+                '-o|jsonl|Where results go'
+                '--output|jsonl|Where results go'
+                '-j|nothing|Requests at once'
+                '--jobs|nothing|Requests at once'
+                '--unordered||Results as they come, not in input order'
+                '--template|files|The prompt, with {field}s of each line or row in it'
+                '--csv||The input is CSV with names in its first row'
+                '--limit|nothing|Only the first N lines'
+                '--max-tokens-total|nothing|Stop before a line would bring the sum of tokens above N'
+                '--shard|nothing|Only each Nth line, from the Ith'
+                '-m|models|Model'
+                '--model|models|Model'
+                '-s|system|System message'
+                '--system|system|System message'
+                '-p|profiles|Take defaults from this profile'
+                '--profile|profiles|Take defaults from this profile'
+                '--temperature|nothing|Sampling temperature'
+                '--top-p|nothing|Nucleus sampling'
+                '--max-tokens|nothing|Longest answer, in tokens'
+                '--stop|nothing|End the answer here'
+                '--seed|nothing|Seed of the sampling'
+                '-n|nothing|Ask for several answers'
+                '--choices|nothing|Ask for several answers'
+                '--reasoning-effort|words low medium high|How long to think'
+                '--aspect-ratio|words 1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1|Ask for an image of this shape'
+                '--image-size|words 512 1K 2K 4K|Ask for an image of this size'
+                '--contents||Also send the documented contents array, mirroring messages'
+                '--schema|json|A JSON Schema the answer must follow'
+                '--schema-retries|nothing|Ask again, with the reason, when the answer does not follow the schema'
+                '--set|nothing|Any other body field'
+                '-H|nothing|A further request header'
+                '--header|nothing|A further request header'
+                '--stream||Stream'
+                '--no-stream||off: Stream'
+                '--no-history||Do not count the tokens for `elkcli usage`'
+                '--dry-run||Count the lines, print the first request, stop'
+                '--timeout|nothing|Longest silence'
+                '--retries|nothing|Tries after the first'
+                '--base-url|nothing|Where the API is'
+                '-q||No notes or warnings'
+                '--quiet||No notes or warnings'
+                '-v||Show what goes over the wire'
+                '--verbose||Show what goes over the wire'
+                '--color|words auto always never|Colour in the output'
+                '-h||Show this help'
+                '--help||Show this help'
+            )
+            Arguments = @(
+                'jsonl'
             )
         }
         'usage' = @{

@@ -137,14 +137,8 @@ class Command:
 def read() -> Command:
     """The whole command line."""
     root: Any = typer.main.get_command(app)
-    commands = tuple(_command(load(name), name, said) for name, said in COMMANDS.items() if _there(name))
+    commands = tuple(_command(load(name), name, said) for name, said in COMMANDS.items())
     return _command(root, "", summary(root.help), commands)
-
-
-def _there(name: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(f"elkcli.commands.{name}") is not None
 
 
 def _command(found: Any, path: str, said: str, commands: tuple[Command, ...] = ()) -> Command:

@@ -25,7 +25,7 @@ class Command(TyperCommand):
         """The first sentence, then examples."""
         with formatter.indentation():
             formatter.write_paragraph()
-            formatter.write_text(with_examples(self, ctx))
+            formatter.write_text(with_examples(self, ctx, formatter.width - 2))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """One section for each group of options."""
@@ -79,14 +79,36 @@ def examples(help_text: str | None) -> list[str]:
     return [line.strip() for block in blocks for line in block]
 
 
-def with_examples(command: Any, ctx: Any) -> str:
+def with_examples(command: Any, ctx: Any, width: int) -> str:
     """The help of a command. One without examples shows those of its group that are its own."""
     text = inspect.cleandoc(command.help or "")
     if "\b" not in text and ctx.parent is not None:
         own = [line for line in examples(ctx.parent.command.help) if f"{ctx.command_path} " in f"{line} "]
         if own:
             text += "\n\n\b\n" + "\n".join(f"  {line}" for line in own)
-    return text
+    return "\n".join(line for written in text.splitlines() for line in _narrowed(written, width))
+
+
+def _narrowed(line: str, width: int) -> list[str]:
+    """An example that is too long for one line, as several: the remark behind it goes below."""
+    if not line.startswith("  ") or len(line) <= width:
+        return [line]
+    example, gap, remark = line.rpartition("  (")
+    if gap:
+        return [example.rstrip(), f"      ({remark}"]
+    first, *rest = fitting(line, width)
+    return [first, *(f"    {more}" for more in rest)]
+
+
+def fitting(example: str, width: int) -> list[str]:
+    """A pipeline too long for one line as several, each but the last with its bar: a shell takes that as well."""
+    if len(example) <= width or " | " not in example:
+        return [example]
+    first, _, rest = example[: width - 1].rpartition(" | ")
+    if not first.strip():
+        first, _, rest = example.partition(" | ")
+        return [f"{first} |", *fitting(f"  {rest}", width)]
+    return [f"{first} |", *fitting(f"  {rest}{example[width - 1 :]}", width)]
 
 
 def usage_pieces(command: Any, ctx: Any) -> list[str]:
