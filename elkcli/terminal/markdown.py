@@ -10,12 +10,14 @@ import json
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
 from elkcli.conversation import Piece, Reasoning, SavedMedia, Start, Text, ToolCall
 from elkcli.environment import Environment
 from elkcli.terminal.safe import safe_line
+from elkcli.terminal.screen import writer
 from elkcli.terminal.spinner import Spinner
 
 # How long an end that did not come by itself waits for the screen; longer, and the terminal must be stuck.
@@ -28,7 +30,7 @@ class MarkdownDisplay:
     """Shows an answer as rendered Markdown, and what the model thought before it on stderr.
 
     ``preview`` makes a picture into terminal output of a width, which is trusted and printed on rows of its own.
-    ``note`` may be called at any time between enter and exit; what it is given must be safe already.
+    ``note`` may be called at any time and from any thread; what it is given must be safe already.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class MarkdownDisplay:
         self._came: list[tuple[str, Any]] = []
         self._wake = threading.Event()
         self._end = threading.Event()
+        self._painting = False
         self._problem: BaseException | None = None
         self._resumed = False
         self._old_handler: Any = None
@@ -62,6 +65,7 @@ class MarkdownDisplay:
         self._watch_for_resume()
         if self._spins:
             self._spinner.start()
+        self._painting = True
         self._thread.start()
         return self
 
@@ -83,6 +87,7 @@ class MarkdownDisplay:
             self._thread.join(_LAST_WORDS)
             raise
         finally:
+            self._painting = False
             self._spinner.stop()
             if self._old_handler is not None:
                 signal.signal(signal.SIGCONT, self._old_handler)
@@ -110,7 +115,16 @@ class MarkdownDisplay:
 
     def note(self, line: str) -> None:
         """Write one line to stderr, above the part of the answer that is still open."""
-        self._take("note", line)
+        with self._lock:
+            if self._painting:
+                self._came.append(("note", line))
+                self._wake.set()
+                return
+        self._write_note(line)
+
+    def _write_note(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            writer(self._environment.stderr)(line + "\n")
 
     def _take(self, kind: str, value: Any, choice: int = 0) -> None:
         with self._lock:
@@ -146,6 +160,12 @@ class MarkdownDisplay:
                 self._end.wait(pause)
         except BaseException as problem:  # told to the main thread, which alone can end the run
             self._problem = problem
+        finally:
+            with self._lock:
+                self._painting = False
+                notes = [value for kind, value in self._came if kind == "note"]
+            for note in notes:  # that came while the last rows were drawn
+                self._write_note(note)
 
     # Ctrl-Z and fg: the shell wrote to the screen in between
 

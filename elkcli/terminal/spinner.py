@@ -35,11 +35,10 @@ class Spinner:
 
     def stop(self) -> None:
         """Take it away. A second call does no harm."""
-        if self._thread is None:
-            return
-        self._stopped.set()
-        self._thread.join(0.3)  # a terminal that is stopped must not stop us
-        self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopped.set()
+            thread.join(0.3)  # a terminal that is stopped must not stop us
 
     def note(self, line: str) -> None:
         """Write a line where the spinner stands; it goes on below."""

@@ -135,6 +135,30 @@ def test_a_note_does_not_tear_the_open_block() -> None:
     assert at.err.count("second") == 1
 
 
+def test_a_note_before_or_after_the_answer_is_written_at_once() -> None:
+    at = At()
+    display = MarkdownDisplay(at.environment, color=False, theme="auto", reasoning=True, spinner=False)
+    display.note("before")
+    with display:
+        display.show(Text("answer"))
+    display.note("after")
+    assert at.glass.text == "before\nanswer\nafter"
+
+
+def test_a_note_made_while_the_last_rows_are_drawn_is_not_lost() -> None:
+    at = At()
+
+    def preview(media: SavedMedia, width: int) -> str:
+        display.note("odd")
+        return ""
+
+    display = MarkdownDisplay(at.environment, color=False, theme="auto", reasoning=True, preview=preview)
+    with display:
+        for piece in (Text("![image]("), saved("a.png"), Text(")")):
+            display.show(piece)
+    assert "odd" in at.glass.text
+
+
 def test_words_are_drawn_at_once() -> None:
     at = At()
     with MarkdownDisplay(at.environment, color=False, theme="auto", reasoning=True) as display:
