@@ -10,7 +10,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -20,6 +19,7 @@ from elkcli.api.request import Request
 from elkcli.api.verdict import can_retry, from_response
 from elkcli.errors import ApiError, ConfigError, ElkError, Incomplete, Unreachable
 from elkcli.secret import Token
+from elkcli.value import Value
 
 CONNECT_SECONDS = 10.0
 AFTER_REASON_SECONDS = 5.0  # a finish reason has come: what may follow is usage, and it follows at once
@@ -32,8 +32,7 @@ MOST_REDIRECTS = 6
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-@dataclass(frozen=True)
-class Connection:
+class Connection(Value):
     """Where to send, and how patiently. ``transport`` replaces the network (the demo's does)."""
 
     base_url: str
@@ -109,12 +108,12 @@ class Refused(Exception):
         self.wait = wait
 
 
-@dataclass
 class Progress:
     """How far a request has come: whether its headers left, and whether elkcli itself hung up."""
 
-    sent: bool = False
-    hung_up: bool = False
+    def __init__(self, *, sent: bool = False) -> None:
+        self.sent = sent
+        self.hung_up = False
 
 
 # Trying again

@@ -73,6 +73,15 @@ Contents = Annotated[
 Schema = Annotated[
     Text, _option("--schema", metavar="FILE", help="A JSON Schema the answer must follow", group=_REQUEST)
 ]
+SchemaRetries = Annotated[
+    Text,
+    _option(
+        "--schema-retries",
+        metavar="N",
+        help="Ask again, with the reason, when the answer does not follow the schema [default: 0]",
+        group=_REQUEST,
+    ),
+]
 Set = Annotated[
     list[str] | None,
     _option("--set", metavar="KEY=VALUE", help="Any other body field; dotted KEY, JSON VALUE", group=_REQUEST),
@@ -139,6 +148,15 @@ def choices(given: str | None) -> int | None:
         return None
     if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= 128):
         raise UsageError("--choices takes a whole number from 1 to 128")
+    return int(given)
+
+
+def whole(option: str, given: str | None, low: int, high: int) -> int | None:
+    """A whole number. Raises :class:`UsageError`."""
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and low <= int(given[:18]) <= high):
+        raise UsageError(f"{option} takes a whole number from {low} to {high}")
     return int(given)
 
 

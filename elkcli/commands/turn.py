@@ -20,6 +20,7 @@ from elkcli.terminal.messages import Messages, wants_color
 
 if TYPE_CHECKING:
     from elkcli.api.client import Client
+    from elkcli.api.connection import Connection
     from elkcli.chat import Answer, Saver
 
 READING_PACE = 0.012  # seconds between the demo's words at a terminal
@@ -53,7 +54,20 @@ def request_of(
     stream = settings.stream
     if stream is None:
         stream = settings.format != "json" and not wants_image(settings)
-    options = Options(
+    options = fields_of(settings, stream=stream, choices=choices, schema=schema, fields=fields)
+    return Request(settings.base_url + "/chat/completions", body_of(messages, options), headers_of(settings.headers))
+
+
+def fields_of(
+    settings: Settings,
+    *,
+    stream: bool,
+    choices: int | None = None,
+    schema: Any = None,
+    fields: tuple[tuple[str, Any], ...] = (),
+) -> Options:
+    """The request fields that the settings ask for."""
+    return Options(
         model=settings.model,
         stream=stream,
         temperature=settings.temperature,
@@ -69,7 +83,6 @@ def request_of(
         schema=schema,
         set=fields,
     )
-    return Request(settings.base_url + "/chat/completions", body_of(messages, options), headers_of(settings.headers))
 
 
 def warn_of_image_settings(settings: Settings, messages: Messages) -> None:
@@ -98,11 +111,11 @@ def token_for(environment: Environment, resolved: Resolved) -> Token | None:
     return found[0]
 
 
-def client_for(
-    environment: Environment, settings: Settings, token: Token | None, messages: Messages, *, paced: bool = True
-) -> Client:
-    """The client for the server of the settings; for the demo, the server as well."""
-    from elkcli.api.client import Client, Connection
+def connection_for(
+    environment: Environment, settings: Settings, token: Token | None, *, paced: bool = True
+) -> Connection:
+    """Where the settings send; for the demo, the server as well."""
+    from elkcli.api.connection import Connection
 
     transport = None
     if settings.base_url == DEMO_URL:
@@ -110,16 +123,24 @@ def client_for(
 
         pace = READING_PACE if paced and environment.stdout_is_terminal else 0.0
         transport = lambda: DemoTransport(pace=pace)  # noqa: E731 - a factory is what the connection takes
-    ca_file = settings.ca_file
-    connection = Connection(
+    return Connection(
         base_url=settings.base_url,
         token=token,
         timeout=settings.timeout,
         retries=settings.retries,
-        ca_file=ca_file,
+        ca_file=settings.ca_file,
         transport=transport,
         sleep=environment.sleep,
     )
+
+
+def client_for(
+    environment: Environment, settings: Settings, token: Token | None, messages: Messages, *, paced: bool = True
+) -> Client:
+    """The client for the server of the settings."""
+    from elkcli.api.client import Client
+
+    connection = connection_for(environment, settings, token, paced=paced)
 
     def notify(line: str) -> None:
         if messages.verbose or environment.stderr_is_terminal:
