@@ -1,0 +1,342 @@
+"""The engine of a batch: workers that take lines, ask, try again, and hand over results, in order where asked."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from elkcli.api.async_client import AsyncClient, Clients
+from elkcli.api.connection import Lost, Refused, may_retry, pause
+from elkcli.batch.jobs import Job, Plan, id_of
+from elkcli.batch.lines import Feed, Line
+from elkcli.batch.pace import Pace
+from elkcli.batch.results import Reply, Save, encoded, line_of, total
+from elkcli.conversation import Note, Usage
+from elkcli.errors import ElkError, Incomplete, QuotaError, TokenRefused, Unreachable, UsageError
+from elkcli.schema import Check, asked_again
+from elkcli.value import changed
+
+PATIENCE = 6  # more tries for a line that is told 429: that is about the rate, not about the line
+IN_A_ROW = 16  # lines in a row that fail as every other would, and the batch stops
+
+Write = Callable[[bytes, int], None]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a batch stops of itself, and which part of the input is its own (``part`` of ``parts``, from 0)."""
+
+    lines: int | None = None
+    tokens: int | None = None
+    part: int = 0
+    parts: int = 1
+
+
+@dataclass
+class Tally:
+    """What has happened so far. ``spent`` is what has not been counted in history yet, by model."""
+
+    answered: int = 0
+    failed: int = 0
+    skipped: int = 0
+    tokens: int = 0
+    earlier_tokens: int = 0
+    position: int = 0
+    requests: Counter[str] = field(default_factory=Counter)
+    spent: dict[str, Usage] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        """Lines that have a result of this run."""
+        return self.answered + self.failed
+
+
+@dataclass
+class Engine:
+    """One run. ``ordered`` holds results back until those of earlier lines are written.
+
+    ``stopped`` says why the batch ended before its input did; ``out_of_tokens`` that the token limit did it.
+    """
+
+    feed: Feed
+    plan: Plan
+    clients: Clients
+    write: Write
+    jobs: int
+    retries: int
+    limits: Limits
+    ordered: bool
+    sleep: Callable[[float], Awaitable[None]]
+    done_before: Callable[[int], bool] = lambda key: False
+    save: Save | None = None
+    check: Check | None = None
+    check_again: int = 0
+    say: Callable[[Note], None] = lambda note: None
+    tally: Tally = field(default_factory=Tally)
+    stopped: ElkError | None = None
+    out_of_tokens: bool = False
+
+    def __post_init__(self) -> None:
+        self.pace = Pace(self.jobs, clock=time.monotonic, sleep=self.sleep)
+        self._window = max(256, 8 * self.jobs)
+        self._taking = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._looked_at = 0
+        self._taken = 0  # lines handed out, which is also the place of the next in the order of results
+        self._written = 0
+        self._waiting: dict[int, tuple[bytes, int]] = {}
+        self._ended = False
+        self._in_flight = 0
+        self._reserved = 0
+        self._most_tokens = 0
+        self._failures_in_a_row = 0
+
+    async def run(self) -> None:
+        """Work until the input ends or something stops it. What was written stays written when it is cancelled."""
+        workers = [asyncio.ensure_future(self._work()) for _ in range(self.jobs)]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            self._write_rest()
+
+    async def _work(self) -> None:
+        client: AsyncClient | None = None
+        try:
+            while (taken := await self._take()) is not None:
+                place, job, reserved = taken
+                client = client or self.clients.client()
+                try:
+                    result = await self._ask(client, job)
+                finally:
+                    self._in_flight -= 1
+                    self._reserved -= reserved
+                    self._room.set()
+                self.tally.position = max(self.tally.position, job.position)
+                self._deliver(place, result, job.index)
+        finally:
+            if client is not None:
+                await client.close()
+
+    # Taking
+
+    async def _take(self) -> tuple[int, Job, int] | None:
+        """The next line to send: its place in the order, the request, and the tokens set aside for it."""
+        async with self._taking:
+            turns = 0
+            while not self._ended and self.stopped is None:
+                if self.ordered and self._taken - self._written >= self._window:
+                    self._room.clear()
+                    if self._taken - self._written >= self._window:
+                        await self._room.wait()
+                    continue
+                turns += 1
+                if turns % 256 == 0:  # many lines that need no request: let the others go on
+                    await asyncio.sleep(0)
+                line = await self._next_line()
+                if line is None:
+                    break
+                try:
+                    job = self.plan.job(line)
+                except UsageError as problem:
+                    self.tally.failed += 1
+                    self._deliver(self._place(), line_of(line.index, _id(line), error=problem), line.index)
+                    continue
+                if self.done_before(job.key):
+                    self.tally.skipped += 1
+                    continue
+                reserved = await self._afford(job)
+                if reserved is None:
+                    self._ended = self.out_of_tokens = True
+                    break
+                self._in_flight += 1
+                self._reserved += reserved
+                return self._place(), job, reserved
+            return None
+
+    async def _next_line(self) -> Line | None:
+        """The next line of this part of the input, as far as the limit of lines goes."""
+        while True:
+            if self.limits.lines is not None and self._looked_at >= self.limits.lines:
+                line = None
+            else:
+                line = await self.feed.next()
+            if line is None:
+                self._ended = True
+                return None
+            if line.index % self.limits.parts == self.limits.part:
+                self._looked_at += 1
+                return line
+
+    def _place(self) -> int:
+        self._taken += 1
+        return self._taken - 1
+
+    async def _afford(self, job: Job) -> int | None:
+        """Tokens to set aside for ``job``; ``None`` where it could pass the limit. Waits for what is in flight."""
+        if self.limits.tokens is None:
+            return 0
+        while True:
+            longest = job.request.body.get("max_tokens") or job.request.body.get("max_completion_tokens")
+            known = self._most_tokens
+            if isinstance(longest, int) and longest > 0:
+                known = len(job.content) // 4 + longest
+            used = self.tally.earlier_tokens + self.tally.tokens
+            if used + self._reserved + max(known, 1) <= self.limits.tokens and (known or not self._in_flight):
+                return known  # without any experience one line goes ahead alone
+            if not self._in_flight:
+                return None
+            self._room.clear()
+            await self._room.wait()
+
+    # Asking
+
+    async def _ask(self, client: AsyncClient, job: Job) -> dict[str, Any]:
+        began = time.monotonic()
+        again = self.check_again
+        request, content = job.request, job.content
+        try:
+            while True:
+                reply = await self._reply(client, replace(job, request=request, content=content))
+                self._count(reply, request.model)
+                reason = self.check(reply.text) if self.check is not None and reply.error is None else None
+                if reason is not None:
+                    if again > 0:
+                        again -= 1
+                        body = {
+                            **request.body,
+                            "messages": asked_again(job.request.body["messages"], reply.text, reason),
+                        }
+                        request = changed(request, body=body)
+                        content = request.content()
+                        continue
+                    reply.error = Incomplete(f"the answer does not follow the schema: {reason}")
+                break
+            error, response, usage = reply.error, reply.body(), reply.usage
+        except ElkError as problem:
+            error, response, usage = problem, None, None
+        self._judge(error)
+        return line_of(
+            job.index,
+            job.id,
+            response=response,
+            error=error,
+            usage=usage,
+            seconds=time.monotonic() - began,
+            job=job,
+        )
+
+    async def _reply(self, client: AsyncClient, job: Job) -> Reply:
+        """The answer of one line, after the retries. Raises the :class:`ElkError` where there is none."""
+        tried = limited = 0
+        raw = not job.request.wants_image  # a picture is not to be carried through JSON and text besides
+        while True:
+            era = await self.pace.enter()
+            problem: Lost | Refused | ElkError
+            try:
+                pieces = await client.once(job.request, job.content, raw=raw)
+                reply = Reply(pieces, self.save, self.say)
+                if reply.error is None:
+                    self.pace.answered()
+                    return reply
+                problem = error = self.clients.harmless(reply.error)
+            except (Lost, Refused) as caught:
+                problem, error, reply = caught, self.clients.harmless(caught.error), None
+            finally:
+                self.pace.leave()
+            asked = problem.wait if isinstance(problem, Refused) else None
+            if error.status == 429 and may_retry(job.request, problem, 1):
+                limited += 1
+                self.pace.refused(era, asked)
+                patience = self.retries + PATIENCE if self.retries else 0
+                if limited <= patience and pause(limited, asked, error) is not None:
+                    continue  # the gate waits, with everybody
+                if asked is not None and error.hint and "asks to wait" in error.hint:
+                    self._stop(error)
+            else:
+                tried += 1
+                if tried <= self.retries and may_retry(job.request, problem, tried):
+                    seconds = pause(tried, asked, error)
+                    if seconds is not None:
+                        await self.sleep(seconds)
+                        continue
+            if reply is None:
+                raise error
+            return reply
+
+    def _count(self, reply: Reply, model: str) -> None:
+        tokens = total(reply.usage)
+        self.tally.tokens += tokens
+        self._most_tokens = max(self._most_tokens, tokens)
+        if reply.usage is not None:
+            name = reply.served or model
+            self.tally.requests[name] += 1
+            self.tally.spent[name] = added(self.tally.spent.get(name), reply.usage)
+
+    def _judge(self, error: ElkError | None) -> None:
+        """Count, and stop where every further line would fail alike."""
+        if error is None:
+            self.tally.answered += 1
+            self._failures_in_a_row = 0
+            return
+        self.tally.failed += 1
+        if error.status == 401 and isinstance(error, TokenRefused):
+            self._stop(error)
+        if isinstance(error, (TokenRefused, QuotaError, Unreachable)):
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row >= max(IN_A_ROW, 2 * self.jobs):
+                self._stop(error)
+
+    def _stop(self, error: ElkError) -> None:
+        if self.stopped is None:
+            self.stopped = error
+        self._room.set()
+
+    # Handing over
+
+    def _deliver(self, place: int, result: dict[str, Any], index: int) -> None:
+        line = encoded(result)
+        if not self.ordered:
+            self.write(line, index)
+            return
+        self._waiting[place] = (line, index)
+        while (ready := self._waiting.pop(self._written, None)) is not None:
+            self.write(*ready)
+            self._written += 1
+        self._room.set()
+
+    def _write_rest(self) -> None:
+        """What has arrived but waited for earlier lines, when those do not come any more."""
+        for place in sorted(self._waiting):
+            self.write(*self._waiting.pop(place))
+
+
+def added(one: Usage | None, other: Usage) -> Usage:
+    """The counts of both; ``None`` where neither told."""
+    if one is None:
+        return other
+
+    def plus(first: int | None, second: int | None) -> int | None:
+        return (first or 0) + (second or 0) if first is not None or second is not None else None
+
+    return Usage(
+        plus(one.prompt, other.prompt),
+        plus(one.completion, other.completion),
+        plus(one.total, other.total),
+        plus(one.reasoning, other.reasoning),
+        plus(one.cached, other.cached),
+        plus(one.image, other.image),
+    )
+
+
+def _id(line: Line) -> Any:
+    try:
+        return id_of(line)
+    except UsageError:
+        return None
