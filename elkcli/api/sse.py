@@ -48,9 +48,20 @@ class Events:
         if self._fresh:
             self._fresh = False
             lines[0] = lines[0].removeprefix(BOM)
-        take = self._line
         for line in lines:
-            take(line, found)
+            # what nearly every line is: one `data: …` followed by a blank one
+            if not line:
+                if self._data:
+                    self._dispatch(found)
+            elif line[:6] == b"data: " and not self._data and self._bare is None and len(line) < self._limit:
+                if type(line) is bytearray:
+                    del line[:6]  # moves no bytes, where a slice would copy them all
+                    self._data.append(line)
+                else:
+                    self._data.append(line[6:])
+                self._data_size = len(line)
+            else:
+                self._line(line, found)
         if rest:
             self._hold(rest)
         return found
@@ -97,9 +108,7 @@ class Events:
             self._data.append(value)
         elif not line:
             if self._data:
-                found.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
-                self._data = []
-                self._data_size = 0
+                self._dispatch(found)
         elif self._bare is not None:
             self._bare_line(line, found)
         elif line[:1] == b"{":
@@ -107,6 +116,11 @@ class Events:
             self._bare_line(line, found)
         elif line == b"data":
             self._data.append(b"")
+
+    def _dispatch(self, found: list[bytes | bytearray]) -> None:
+        found.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+        self._data = []
+        self._data_size = 0
 
     def _bare_line(self, line: bytes | bytearray, found: list[bytes | bytearray]) -> None:
         """An object without a prefix may span lines: it ends with the line that closes it."""

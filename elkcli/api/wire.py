@@ -43,6 +43,10 @@ def loads(data: bytes | bytearray | str) -> Any:
     """JSON as lenient as servers are. Raises :class:`ValueError` alone, whatever the bytes."""
     text = data if isinstance(data, str) else data.decode("utf-8", "replace")
     try:
+        if text[:1] == "{":
+            found, end = _json.raw_decode(text)
+            if end == len(text) or not text[end:].strip():
+                return found
         return _json.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -273,6 +277,8 @@ class Decoder:
         if self._raw:
             self._flush()
             self._pieces.append(Event(body, whole))
+        elif self._started and self._more_text(body):
+            return
         error = error_of(body)
         if error is not None:
             self._fail(from_error(error, request_id=self._request_id, model=self._model))
@@ -291,6 +297,24 @@ class Decoder:
         for choice in choices:
             if isinstance(choice, dict):
                 self._choice(choice, body, whole)
+
+    def _more_text(self, body: dict[str, Any]) -> bool:
+        """Whether ``body`` was one more piece of the first choice's text and nothing else, as nearly all chunks are."""
+        choices = body.get("choices")
+        if type(choices) is not list or len(choices) != 1 or "error" in body or body.get("usage"):
+            return False
+        choice = choices[0]
+        if type(choice) is not dict or choice.get("finish_reason") or choice.get("index") != 0:
+            return False
+        delta = choice.get("delta")
+        if type(delta) is not dict or len(delta) != 1 or self._restarted:
+            return False
+        text = delta.get("content")
+        if type(text) is not str or not text:
+            return False
+        self._chunks += 1
+        self._say(text, 0)
+        return True
 
     def _start(self, body: dict[str, Any]) -> None:
         self._started = True
