@@ -62,7 +62,7 @@ class InlineReader:
     def fork(self) -> InlineReader:
         """A copy whose new definitions this one does not learn."""
         other = copy.copy(self)
-        other._definitions = {key: dict(value) for key, value in self._definitions.items()}
+        other._definitions = {"references": dict(self._definitions.get("references", {}))}
         return other
 
     def definitions(self, text: str) -> tuple[list[str], str]:

@@ -6,11 +6,12 @@ import re
 
 from elkcli.terminal.blocks import TableStart
 
-_RULE = re.compile(r"\|?[ ]*:?-+:?[ ]*(?:\|[ ]*:?-+:?[ ]*)*\|?[ ]*$")
+_RULE = re.compile(r"\|?[ ]*:?-+:?[ ]*(?:\|[ ]*:?-+:?[ ]*)*\|?$")
 
 
 def header_and_sides(header: str, rule: str) -> TableStart | None:
     """The table that begins with these two lines, if they are one's."""
+    rule = rule.rstrip(" ")
     if "|" not in header or rule.startswith("- ") or not _RULE.match(rule):
         return None
     marks = [mark.strip(" ") for mark in rule.strip(" ").strip("|").split("|")]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.terminal.samples import ATTACKS, EVERYTHING, SHELLS
 from tests.terminal.seen import Desk, rendered
+from tests.terminal.test_reader import SPECIFICATION
 
 # Everything the page itself may write: looks, hyperlinks of known schemes, and the screen's own movements.
 OWN = re.compile(
@@ -64,6 +65,13 @@ def test_every_word_is_seen(columns: int) -> None:
         source = source[: source.index("| Language")] + source[source.index("Heading by") :]
     for word in re.findall(r"[^\W_]+", source):
         assert word in squeezed, word
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_any_cut_of_the_specification_leaves_the_same_screen(part: int) -> None:
+    generator = random.Random(part)
+    for example in SPECIFICATION[part::4]:
+        assert rendered(cut(example, generator), 40, 10) == rendered([example], 40, 10), example
 
 
 def test_what_looks_like_html_or_markup_is_text() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,6 +186,16 @@ CASES = {
 @pytest.mark.parametrize("text", CASES.values(), ids=CASES.keys())
 def test_blocks_are_those_of_the_whole(text: str) -> None:
     assert as_streamed(text) == by_markdown_it(text)
+
+
+SPECIFICATION: list[str] = json.loads(Path(__file__).with_name("commonmark.json").read_text(encoding="utf-8"))[
+    "examples"
+]
+
+
+def test_blocks_of_the_specification_are_those_of_the_whole() -> None:
+    for example in SPECIFICATION:
+        assert as_streamed(example) == by_markdown_it(example.expandtabs(4)), example
 
 
 pieces = st.sampled_from(
