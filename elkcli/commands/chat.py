@@ -143,6 +143,7 @@ def chat(
         gone = True
         raise
     finally:
+        assembly.close()
         if environment.stdin_is_terminal and not gone and talk.way_back:
             talk.messages.note(f"to go on: {talk.way_back}")
 
@@ -213,14 +214,19 @@ class _Assembly:
     def _client_of(self, resolved: Resolved, messages: Messages) -> "Client":
         """The client that is open, or a new one where the settings have changed."""
         wanted = (resolved.profile, *(getattr(resolved.settings, key) for key in _CONNECTION))
-        if self._client is not None and self._client_is_for != wanted:
-            self._client.close()
-            self._client = None
+        if self._client_is_for != wanted:
+            self.close()
         if self._client is None:
             token = token_for(self._environment, resolved)
             self._client = client_for(self._environment, resolved.settings, token, messages)
             self._client_is_for = wanted
         return self._client
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
 
     def warm(self, resolved: Resolved) -> None:
         """Load the client and what draws, and set up TLS. A program that gives the token is not run for that."""

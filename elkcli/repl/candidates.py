@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from elkcli.errors import ElkError
+from elkcli.repl import slash
 from elkcli.repl.session import Session
-from elkcli.repl.slash import COMMANDS
 from elkcli.storage.settings import DEMO, KEYS, about, load
 
 Candidates = Iterator[tuple[str, str]]
@@ -18,7 +18,7 @@ _MOST = 200
 
 def commands(session: Session) -> Candidates:
     """The commands themselves."""
-    for _, one in sorted(COMMANDS.items()):
+    for one in slash.commands().values():
         yield f"/{one.name}", one.help.splitlines()[0]
 
 
@@ -119,7 +119,7 @@ def candidates(session: Session, line: str) -> tuple[str, list[tuple[str, str]]]
     name, space, typed = line.partition(" ")
     if not space:
         return line, [one for one in commands(session) if one[0].startswith(line)]
-    known = COMMANDS.get(name.removeprefix("/").removesuffix("!"))
+    known = slash.find(name.removeprefix("/").removesuffix("!"))
     kind = _KINDS.get(known.completes) if known is not None else None
     if kind is None:
         return "", []

@@ -23,16 +23,15 @@ def save(session: Session, argument: str) -> None:
     """Save the conversation as Markdown; an existing file is replaced only with /save! FILE"""
     from elkcli.repl.transcript import as_markdown, write
 
-    force = False
+    name = argument
     for mark in ("!", "--force"):
-        for text in (argument.removeprefix(f"{mark} "), argument.removesuffix(f" {mark}")):
-            if text != argument:
-                argument, force = text.strip(), True
-    if not argument:
+        name = name.removeprefix(f"{mark} ").removesuffix(f" {mark}").strip()
+    force = name != argument
+    if name in ("", "!", "--force"):
         raise UsageError("/save needs the name of a file", hint="/save chat.md")
     if not session.turns:
         raise UsageError("nothing was said yet")
-    path = session.environment.directory / session.path(argument)
+    path = session.environment.directory / session.path(name)
     write(path, as_markdown(session), replace=force)
     session.say(f"saved {len(session.turns)} turn{'' if len(session.turns) == 1 else 's'} to {path}")
 

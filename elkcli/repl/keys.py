@@ -14,8 +14,14 @@ from prompt_toolkit.keys import Keys
 SHIFT_ENTER = ("\x1b[13;2u", "\x1b[27;2;13~")
 
 
-def bindings(is_multiline: Callable[[], bool], cleared: Callable[[], None]) -> KeyBindings:
-    """The keys. ``is_multiline`` tells whether Enter makes a new line; ``cleared`` is called at Ctrl-C."""
+def bindings(
+    is_multiline: Callable[[], bool], is_enough: Callable[[str], bool], cleared: Callable[[], None]
+) -> KeyBindings:
+    """The keys.
+
+    ``is_multiline`` tells whether Enter makes a new line, ``is_enough`` whether there is something to send;
+    ``cleared`` is called at Ctrl-C.
+    """
     for sequence in SHIFT_ENTER:  # terminals that tell Shift-Enter from Enter; to prompt_toolkit both are Enter
         ANSI_SEQUENCES[sequence] = Keys.ControlJ
     keys = KeyBindings()
@@ -25,7 +31,8 @@ def bindings(is_multiline: Callable[[], bool], cleared: Callable[[], None]) -> K
         event.current_buffer.newline(copy_margin=False)
 
     def send(event: KeyPressEvent) -> None:
-        event.current_buffer.validate_and_handle()
+        if is_enough(event.current_buffer.text):
+            event.current_buffer.validate_and_handle()
 
     @keys.add("enter", filter=typing)
     def _(event: KeyPressEvent) -> None:

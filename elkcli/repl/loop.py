@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from elkcli import signals
 from elkcli.errors import ElkError, Interrupted
-from elkcli.repl import keeping, steering, talking  # noqa: F401 - they register their commands
 from elkcli.repl.prompt import Prompt
 from elkcli.repl.quiet import quiet
 from elkcli.repl.session import Session
@@ -28,7 +27,10 @@ def run(session: Session) -> int:
         warming.start()
 
     prompt = Prompt(session, ready)
+    done = False
     while not session.over:
+        if done:
+            session.messages.line("")  # some air before the next prompt
         with _going_on(session):
             try:
                 line = prompt.ask()
@@ -36,6 +38,7 @@ def run(session: Session) -> int:
                 break
             if warming.ident is not None:
                 warming.join()
+            done = True
             _do(session, line)
     return 0
 

@@ -61,7 +61,9 @@ class Prompt:
             complete_in_thread=True,
             complete_while_typing=starts_with_slash,
             enable_history_search=~starts_with_slash,
-            key_bindings=bindings(lambda: session.multiline, self._cleared),
+            key_bindings=bindings(
+                lambda: session.multiline, lambda text: bool(text.strip() or session.waiting), self._cleared
+            ),
             bottom_toolbar=self._toolbar,
             style=Style.from_dict(_STYLE),
             include_default_pygments_style=False,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from elkcli.errors import ElkError, UsageError
-from elkcli.repl import keeping, steering, talking  # noqa: F401 - they register their commands
 from elkcli.repl.session import Session
 from elkcli.repl.slash import do
 

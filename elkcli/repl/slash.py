@@ -26,7 +26,7 @@ class Command(Value):
     run: Run
 
 
-COMMANDS: dict[str, Command] = {}
+_COMMANDS: dict[str, Command] = {}
 ALIASES = {"quit": "exit", "q": "exit", "?": "help", "h": "help"}
 _NAME = re.compile(r"/(\S*)\s*")
 
@@ -35,10 +35,22 @@ def command(name: str, form: str = "", *, completes: str = "") -> Callable[[Run]
     """Register a command. Its docstring is its help, its first line in the table."""
 
     def register(run: Run) -> Run:
-        COMMANDS[name] = Command(name, form, (run.__doc__ or "").strip(), completes, run)
+        _COMMANDS[name] = Command(name, form, (run.__doc__ or "").strip(), completes, run)
         return run
 
     return register
+
+
+def commands() -> dict[str, Command]:
+    """The table, by name. The modules that fill it are loaded when it is first looked at: the prompt comes before."""
+    from elkcli.repl import keeping, steering, talking  # noqa: F401 - they register their commands
+
+    return dict(sorted(_COMMANDS.items()))
+
+
+def find(name: str) -> Command | None:
+    """The command called ``name``, or that ``name`` is short for."""
+    return commands().get(ALIASES.get(name, name))
 
 
 def is_command(line: str) -> bool:
@@ -64,10 +76,10 @@ def obey(session: Session, line: str) -> None:
     name, rest = match[1], line[match.end() :].strip()
     if name.endswith("!"):  # as vi has it: /save! FILE
         name, rest = name[:-1], f"! {rest}"
-    known = COMMANDS.get(ALIASES.get(name, name))
+    known = find(name)
     if known is None:
-        near = get_close_matches(name.lower(), [*COMMANDS, *ALIASES], n=1)
-        near = near or [one for one in COMMANDS if name and one.startswith(name.lower())][:1]
+        near = get_close_matches(name.lower(), [*commands(), *ALIASES], n=1)
+        near = near or [one for one in commands() if name and one.startswith(name.lower())][:1]
         hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
         raise UsageError(f"no command is called /{name}", hint=f"{hint} (to send a slash, type two: /{line[:20]}…)")
     known.run(session, rest)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from elkcli.api.request import parse_set
 from elkcli.errors import UsageError
 from elkcli.repl.session import Session, tokens
-from elkcli.repl.slash import ALIASES, COMMANDS, command
+from elkcli.repl.slash import command, commands, find
 from elkcli.storage.settings import KEYS
 
 OPTIONS = {"choices": "choices", "n": "choices", "schema": "schema", "output": "output", "header": "headers"}
@@ -22,14 +22,14 @@ def help_(session: Session, argument: str) -> None:
     """This list, or more about one command"""
     if argument:
         name = argument.removeprefix("/")
-        known = COMMANDS.get(ALIASES.get(name, name))
+        known = find(name)
         if known is None:
             raise UsageError(f"no command is called /{name}", hint="/help lists the commands")
         session.say(f"/{known.name} {known.form}".rstrip())
         session.say(known.help)
         return
-    width = max(len(f"/{one.name} {one.form}") for one in COMMANDS.values())
-    for _, one in sorted(COMMANDS.items()):
+    width = max(len(f"/{one.name} {one.form}") for one in commands().values())
+    for one in commands().values():
         session.say(f"{f'/{one.name} {one.form}':{width}}  {one.help.splitlines()[0]}")
     session.say("")
     session.say("A line that begins with // sends a literal slash.")
