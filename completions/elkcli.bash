@@ -15,7 +15,7 @@ _elkcli_commands() {
 _elkcli_options() {
   case $1 in
     '') _list='-p --profile --version --install-completion --show-completion -h --help' ;;
-    ask) _list='-m --model -s --system -p --profile -a --attach --fetch --shrink --messages -e --edit --no-stdin --temperature --top-p --max-tokens --stop --seed -n --choices --reasoning-effort --aspect-ratio --image-size --contents --schema --set -H --header --stream --no-stream -f --format -x --extract --raw-events -o --output --force --usage --no-usage --reasoning --no-reasoning --preview --no-preview -c --continue -S --session --no-history --print-id --fail-on-length --dry-run --curl --timeout --retries --base-url -q --quiet -v --verbose --color -h --help' ;;
+    ask) _list='-m --model -s --system -p --profile -a --attach --fetch --shrink --messages -e --edit --no-stdin --temperature --top-p --max-tokens --stop --seed -n --choices --reasoning-effort --aspect-ratio --image-size --contents --schema --schema-retries --set -H --header --stream --no-stream -f --format -x --extract --raw-events -o --output --force --usage --no-usage --reasoning --no-reasoning --preview --no-preview -c --continue -S --session --no-history --print-id --fail-on-length --dry-run --curl --timeout --retries --base-url -q --quiet -v --verbose --color -h --help' ;;
     chat) _list='-m --model -s --system -p --profile -a --attach --fetch --shrink --temperature --top-p --max-tokens --stop --seed --reasoning-effort --aspect-ratio --image-size --contents --schema --set -H --header --stream --no-stream -f --format -o --output --usage --no-usage --reasoning --no-reasoning --preview --no-preview -c --continue -S --session --no-history --timeout --retries --base-url -q --quiet -v --verbose --color -h --help' ;;
     config) _list='-h --help' ;;
     'config set') _list='-p --profile -h --help' ;;
@@ -52,15 +52,15 @@ _elkcli_of_option() {
     'ask -a'|'ask --attach'|'chat -a'|'chat --attach') _kind=media ;;
     'ask --messages'|'ask --schema'|'chat --schema'|'batch --schema') _kind=json ;;
     'ask --temperature'|'ask --top-p'|'ask --max-tokens'|'ask --stop'|'ask --seed'|'ask -n'|'ask --choices'|\
-      'ask --set'|'ask -H'|'ask --header'|'ask --timeout'|'ask --retries'|'ask --base-url'|'chat --temperature'|\
-      'chat --top-p'|'chat --max-tokens'|'chat --stop'|'chat --seed'|'chat --set'|'chat -H'|'chat --header'|\
-      'chat --timeout'|'chat --retries'|'chat --base-url'|'config check --base-url'|'config check --timeout'|\
-      'config check --retries'|'models --base-url'|'models --timeout'|'models --retries'|'history list -n'|\
-      'history list --limit'|'history search -n'|'history search --limit'|'batch -j'|'batch --jobs'|\
-      'batch --limit'|'batch --max-tokens-total'|'batch --shard'|'batch --temperature'|'batch --top-p'|\
-      'batch --max-tokens'|'batch --stop'|'batch --seed'|'batch -n'|'batch --choices'|'batch --schema-retries'|\
-      'batch --set'|'batch -H'|'batch --header'|'batch --timeout'|'batch --retries'|'batch --base-url'|\
-      'balance --base-url'|'balance --timeout') _kind=nothing ;;
+      'ask --schema-retries'|'ask --set'|'ask -H'|'ask --header'|'ask --timeout'|'ask --retries'|\
+      'ask --base-url'|'chat --temperature'|'chat --top-p'|'chat --max-tokens'|'chat --stop'|'chat --seed'|\
+      'chat --set'|'chat -H'|'chat --header'|'chat --timeout'|'chat --retries'|'chat --base-url'|\
+      'config check --base-url'|'config check --timeout'|'config check --retries'|'models --base-url'|\
+      'models --timeout'|'models --retries'|'history list -n'|'history list --limit'|'history search -n'|\
+      'history search --limit'|'batch -j'|'batch --jobs'|'batch --limit'|'batch --max-tokens-total'|\
+      'batch --shard'|'batch --temperature'|'batch --top-p'|'batch --max-tokens'|'batch --stop'|'batch --seed'|\
+      'batch -n'|'batch --choices'|'batch --schema-retries'|'batch --set'|'batch -H'|'batch --header'|\
+      'batch --timeout'|'batch --retries'|'batch --base-url'|'balance --base-url'|'balance --timeout') _kind=nothing ;;
     'ask --reasoning-effort'|'chat --reasoning-effort'|'batch --reasoning-effort') _kind=words _list='low medium high' ;;
     'ask --aspect-ratio'|'chat --aspect-ratio'|'batch --aspect-ratio') _kind=words _list='1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1' ;;
     'ask --image-size'|'chat --image-size'|'batch --image-size') _kind=words _list='512 1K 2K 4K' ;;

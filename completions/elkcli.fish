@@ -9,7 +9,7 @@ function __elkcli_takes_value
         case ''
             set names -p --profile --install-completion --show-completion
         case 'ask'
-            set names -m --model -s --system -p --profile -a --attach --messages --temperature --top-p --max-tokens --stop --seed -n --choices --reasoning-effort --aspect-ratio --image-size --schema --set -H --header -f --format -x --extract -o --output -S --session --timeout --retries --base-url --color
+            set names -m --model -s --system -p --profile -a --attach --messages --temperature --top-p --max-tokens --stop --seed -n --choices --reasoning-effort --aspect-ratio --image-size --schema --schema-retries --set -H --header -f --format -x --extract -o --output -S --session --timeout --retries --base-url --color
         case 'chat'
             set names -m --model -s --system -p --profile -a --attach --temperature --top-p --max-tokens --stop --seed --reasoning-effort --aspect-ratio --image-size --schema --set -H --header -f --format -o --output -S --session --timeout --retries --base-url --color
         case 'config'
@@ -249,6 +249,7 @@ complete -c elkcli -n '__elkcli_at \'ask\'' -l aspect-ratio -r -f -k -a '1:1 2:3
 complete -c elkcli -n '__elkcli_at \'ask\'' -l image-size -r -f -k -a '512 1K 2K 4K' -d 'Ask for an image of this size'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l contents -d 'Also send the documented contents array, mirroring messages'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l schema -r -f -k -a '(__fish_complete_suffix .json)' -d 'A JSON Schema the answer must follow'
+complete -c elkcli -n '__elkcli_at \'ask\'' -l schema-retries -r -f -d 'Ask again, with the reason, when the answer does not follow the schema'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l set -r -f -d 'Any other body field'
 complete -c elkcli -n '__elkcli_at \'ask\'' -s H -l header -r -f -d 'A further request header'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l stream -d 'Stream'

@@ -76,6 +76,7 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
                 '--image-size|words 512 1K 2K 4K|Ask for an image of this size'
                 '--contents||Also send the documented contents array, mirroring messages'
                 '--schema|json|A JSON Schema the answer must follow'
+                '--schema-retries|nothing|Ask again, with the reason, when the answer does not follow the schema'
                 '--set|nothing|Any other body field'
                 '-H|nothing|A further request header'
                 '--header|nothing|A further request header'

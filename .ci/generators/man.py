@@ -98,12 +98,11 @@ def _command(command: Command, root: Command) -> str:
 
 
 def _slash_commands() -> str:
-    import elkcli.repl.loop  # noqa: F401 - brings the modules that register them
-    from elkcli.repl.slash import COMMANDS
+    from elkcli.repl.slash import commands
 
     return "\n".join(
         item(f"{bold('/' + one.name)} {placeholder(one.form)}".rstrip(), prose(one.help.partition("\n\n")[0]))
-        for _, one in sorted(COMMANDS.items())
+        for one in commands().values()
     )
 
 

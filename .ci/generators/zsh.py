@@ -97,6 +97,8 @@ def _option(option: Option) -> Iterator[str]:
 
 def _argument(argument: Argument, at: int) -> str:
     place = "*" if argument.repeatable else (str(at) if argument.required else f"{at}:")
+    if argument.value.kind == "nothing":  # and nothing is said: a message would keep options from being inserted
+        return shlex.quote(f"{place}:{_escaped(argument.name)}:()")
     return shlex.quote(f"{place}{_place(argument.name, argument.value)}")
 
 
