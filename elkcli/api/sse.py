@@ -27,7 +27,7 @@ class Events:
         self._fresh = True
         self._bare: list[bytes] | None = None
 
-    def feed(self, chunk: bytes) -> list[bytes | bytearray]:
+    def feed(self, chunk: bytes) -> list[bytes | bytearray]:  # noqa: PLR0912 - the usual case is written out
         """Take the next bytes and return the data of the events they finish. Raises :class:`LineTooLong`."""
         if self._after_cr:
             if not chunk:

@@ -7,6 +7,7 @@ purse with 403 (wire.md §3.2).
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -224,7 +225,7 @@ def _word(value: object) -> str | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, (int, float)):
-        return str(int(value)) if value == value and abs(value) < 1e9 else None
+        return str(int(value)) if math.isfinite(value) and abs(value) < 1e9 else None
     return value.strip()[:80] or None if isinstance(value, str) else None
 
 
