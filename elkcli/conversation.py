@@ -140,6 +140,24 @@ class Usage(Value):
     image: int | None = None
 
 
+def added(one: Usage | None, other: Usage) -> Usage:
+    """The counts of both; ``None`` where neither told."""
+    if one is None:
+        return other
+
+    def plus(first: int | None, second: int | None) -> int | None:
+        return (first or 0) + (second or 0) if first is not None or second is not None else None
+
+    return Usage(
+        plus(one.prompt, other.prompt),
+        plus(one.completion, other.completion),
+        plus(one.total, other.total),
+        plus(one.reasoning, other.reasoning),
+        plus(one.cached, other.cached),
+        plus(one.image, other.image),
+    )
+
+
 class Event(Value):
     """The server's own object, one chunk or one whole reply, for displays that show it unchanged."""
 

@@ -15,7 +15,7 @@ from elkcli.batch.jobs import Job, Plan, id_of
 from elkcli.batch.lines import Feed, Line
 from elkcli.batch.pace import Pace
 from elkcli.batch.results import Reply, Save, encoded, line_of, total
-from elkcli.conversation import Note, Usage
+from elkcli.conversation import Note, Usage, added
 from elkcli.errors import ElkError, Incomplete, QuotaError, TokenRefused, Unreachable, UsageError
 from elkcli.schema import Check, asked_again
 from elkcli.value import changed
@@ -315,24 +315,6 @@ class Engine:
         """What has arrived but waited for earlier lines, when those do not come any more."""
         for place in sorted(self._waiting):
             self.write(*self._waiting.pop(place))
-
-
-def added(one: Usage | None, other: Usage) -> Usage:
-    """The counts of both; ``None`` where neither told."""
-    if one is None:
-        return other
-
-    def plus(first: int | None, second: int | None) -> int | None:
-        return (first or 0) + (second or 0) if first is not None or second is not None else None
-
-    return Usage(
-        plus(one.prompt, other.prompt),
-        plus(one.completion, other.completion),
-        plus(one.total, other.total),
-        plus(one.reasoning, other.reasoning),
-        plus(one.cached, other.cached),
-        plus(one.image, other.image),
-    )
 
 
 def _id(line: Line) -> Any:

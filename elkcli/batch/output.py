@@ -45,15 +45,22 @@ class ResultFile:
         real = Path(os.path.realpath(path))
         try:
             file = _opened(real)
+        except OSError as problem:
+            raise UsageError(f"--output: cannot write {path}: {problem.strerror}") from problem
+        results = cls(real, file)
+        try:
             _lock(file, path)
-            results = cls(real, file)
             end, torn = results._survey(path)
             if results.dropped:
                 results._rewrite(results._good_lines(end))
             elif torn:
                 results._file.truncate(end)
         except OSError as problem:
+            results.close()
             raise UsageError(f"--output: cannot write {path}: {problem.strerror}") from problem
+        except UsageError:
+            results.close()
+            raise
         return results
 
     # Going on

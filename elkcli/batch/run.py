@@ -61,6 +61,11 @@ class Source:
         self.names: list[str] | None = None
         self._csv = csv
 
+    def close(self) -> None:
+        """Close a file that was opened here."""
+        if self.path is not None:
+            self.stream.close()
+
     def lines(self) -> Iterator[Line]:
         """The lines, read as they are needed."""
         if not self._csv:
@@ -94,7 +99,12 @@ class Batch:
 
     def rehearse(self, *, with_token: bool) -> int:
         """Count the lines, and print the first request."""
-        lines = self._checked_lines()
+        try:
+            return self._rehearse(self._checked_lines(), with_token=with_token)
+        finally:
+            self.source.close()
+
+    def _rehearse(self, lines: Iterator[Line], *, with_token: bool) -> int:
         count = bad = 0
         first: Job | None = None
         part, parts = self.shard
@@ -136,16 +146,17 @@ class Batch:
 
     def run(self, connection: Connection) -> int:
         """Ask every line. Returns the exit code; raises what ended the batch early."""
-        lines = self._checked_lines()
-        write = self._open()
         gc.enable()  # a batch is no short run
         try:
+            lines = self._checked_lines()
+            write = self._open()
             with asyncio.Runner() as runner:
                 engine = runner.run(self._run(connection, lines, write))
+            return self._end(engine)
         finally:
+            self.source.close()
             if self._results is not None:
                 self._results.close()
-        return self._end(engine)
 
     def _open(self) -> Callable[[bytes, int], None]:
         """Where results go, checked before anything is sent."""

@@ -12,8 +12,10 @@ from elkcli.commands import options
 from elkcli.commands.prompt import Input, Prompt, attachments, build, edited, from_json
 from elkcli.commands.turn import (
     Turn,
+    checker_of,
     client_for,
     display_for,
+    insisting,
     refuse,
     request_of,
     saver_for,
@@ -64,6 +66,7 @@ def ask(
     image_size: options.ImageSize = None,
     contents: options.Contents = False,
     schema: options.Schema = None,
+    schema_retries: options.SchemaRetries = None,
     set_: options.Set = None,
     header: options.Header = None,
     stream: options.Stream = None,
@@ -129,6 +132,9 @@ def ask(
         asked = _Asked(environment, resolved, messages, given, profile)
         asked.read_header(header)
         count, wanted = options.choices(choices), options.schema(schema, environment.directory)
+        checker = checker_of(wanted, messages)
+        insist = options.whole("--schema-retries", schema_retries, 0, 100) or 0
+        refuse(insist > 0 and wanted is None, "--schema-retries needs --schema")
         fields = options.body_fields(set_)
         asked.go_on(continue_, session)
         asked.read(prompt or [], attach or [], messages_file, use_stdin=not no_stdin, fetch=fetch, shrink=shrink)
@@ -148,7 +154,7 @@ def ask(
             environment=environment,
             resolved=asked.resolved,
             messages=messages,
-            client=client_for(environment, settings, token, messages),
+            client=insisting(client_for(environment, settings, token, messages), checker, insist),
             request=request,
             display=display_for(
                 environment if output != "-" else _text_to_stderr(environment),
@@ -169,6 +175,11 @@ def ask(
         if drawn and not answer.media and "](http" not in answer.text:
             raise Incomplete(
                 "no image in the answer", hint="ask a model that draws, such as -m gemini-3-pro-image-preview"
+            )
+        if checker is not None and (reason := checker(answer.text)) is not None:
+            raise Incomplete(
+                f"the answer does not follow the schema: {reason}",
+                hint=None if insist else "--schema-retries asks again",
             )
         if fail_on_length and answer.reason == "length":
             raise Incomplete("the answer was cut at the token limit", hint="raise --max-tokens")

@@ -9,6 +9,7 @@ from elkcli.batch.jobs import Plan, Template
 from elkcli.batch.run import Batch, Source
 from elkcli.commands import options
 from elkcli.commands.turn import (
+    checker_of,
     connection_for,
     fields_of,
     refuse,
@@ -126,13 +127,7 @@ def batch(
     wanted = options.schema(schema, environment.directory)
     again = options.whole("--schema-retries", schema_retries, 0, 100) or 0
     refuse(again > 0 and wanted is None, "--schema-retries needs --schema")
-    checker = None
-    if wanted is not None:
-        from elkcli.schema import NOT_CHECKED, checker_for
-
-        checker = checker_for(wanted)
-        if checker is None:
-            messages.note(NOT_CHECKED)
+    checker = checker_of(wanted, messages)
     warn_of_image_settings(settings, messages)
     plan = _plan(
         environment,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from elkcli.api.client import Client
     from elkcli.api.connection import Connection
     from elkcli.chat import Answer, Saver
+    from elkcli.schema import Check, Insisting
 
 READING_PACE = 0.012  # seconds between the demo's words at a terminal
 
@@ -212,7 +213,7 @@ class Turn:
     environment: Environment
     resolved: Resolved
     messages: Messages
-    client: Client
+    client: Client | Insisting
     request: Request
     display: Display
     record: Any = None
@@ -245,10 +246,18 @@ class Turn:
             for note in self.notes:
                 say(note)
         self._usage(answer)
+        if answer.media and self.environment.at_terminal:
+            self._preview_hint()
         if answer.error is not None:
             self._suggest(answer.error)
             raise answer.error
         return answer
+
+    def _preview_hint(self) -> None:
+        from elkcli.terminal.picture import needs_pillow
+
+        if needs_pillow(self.environment, self.resolved.settings.image_preview):
+            self.messages.note("to see pictures here: pip install 'elkcli[images]'")
 
     def _suggest(self, error: ElkError) -> None:
         """Name models that an unknown one may have meant, where the server's list was seen before."""
@@ -306,6 +315,27 @@ def saver_for(environment: Environment, settings: Settings, *, output: str | Non
     if output is not None:
         ready()
     return save
+
+
+def checker_of(schema: Any, messages: Messages) -> Check | None:
+    """What checks answers against ``schema``, if there is one. Raises :class:`UsageError` for one that is not valid."""
+    if schema is None:
+        return None
+    from elkcli.schema import NOT_CHECKED, checker_for
+
+    checker = checker_for(schema)
+    if checker is None:
+        messages.note(NOT_CHECKED)
+    return checker
+
+
+def insisting(client: Client, check: Check | None, times: int) -> Client | Insisting:
+    """The client, asking again up to ``times`` where an answer does not pass ``check``."""
+    if check is None or not times:
+        return client
+    from elkcli.schema import Insisting
+
+    return Insisting(client, check, times)
 
 
 def refuse(condition: bool, message: str, hint: str | None = None) -> None:
