@@ -12,11 +12,11 @@ sys.path[:0] = [str(TREE)]
 
 from elkcli import errors  # noqa: E402 - found only once the path is set
 from elkcli.api.demo import MODELS  # noqa: E402
-from elkcli.repl import keeping, steering, talking  # noqa: E402, F401 - they register their commands
-from elkcli.repl.slash import COMMANDS  # noqa: E402
+from elkcli.repl.slash import commands  # noqa: E402
 from elkcli.storage.settings import KEYS, about, default_of, variable  # noqa: E402
 
 README = TREE / "README.md"
+_ROOTS = (errors.ElkError, errors.Stopped)
 _BLOCK = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.S)
 
 
@@ -54,16 +54,18 @@ def exit_codes() -> str:
     """The tree of errors, by code."""
     found: dict[int, str] = {0: "an answer was printed whole", 1: "a local failure: a file cannot be written, a bug"}
     for one in vars(errors).values():
-        if isinstance(one, type) and issubclass(one, BaseException) and one not in {errors.ElkError, errors.Stopped}:
+        if isinstance(one, type) and issubclass(one, (errors.ElkError, errors.Stopped)) and one.__base__ in _ROOTS:
             said = " ".join(str(one.__doc__).split()).rstrip(".")
-            found[one.exit_code] = said[:1].lower() + said[1:] if said[1:2].islower() else said
+            found[one.exit_code] = (
+                said[:1].lower() + said[1:] if said.split()[0].isalpha() and said[1].islower() else said
+            )
     return _table("| code | meaning |", ((str(code), _cell(said)) for code, said in sorted(found.items())))
 
 
 def slash_commands() -> str:
     """What a chat understands besides questions."""
     rows = (
-        (f"`/{one.name} {one.form}".rstrip() + "`", one.help.splitlines()[0]) for _, one in sorted(COMMANDS.items())
+        (f"`/{one.name} {one.form}".rstrip() + "`", one.help.splitlines()[0]) for _, one in sorted(commands().items())
     )
     return _table("| in a chat | |", ((_cell(form), _cell(said)) for form, said in rows))
 
