@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def messages_of(
-    earlier: Sequence[Turn], settings: Settings, message: Message, held: Mapping[str, bytes]
+    earlier: Sequence[Turn], settings: Settings, new: Sequence[Message], held: Mapping[str, bytes]
 ) -> list[Message]:
-    """The messages of a request that asks ``message`` after the turns in ``earlier``; ``held`` has media by path."""
+    """The messages of a request that asks ``new`` after the turns in ``earlier``; ``held`` has media by path."""
     from elkcli.storage.turns import Answer, as_message
 
     said = [Message("system", settings.system)] if settings.system else []
     for turn in earlier:
         said += [*turn.sent, as_message(Answer(0, turn.text, "", turn.media))]
     chosen = with_images([one for one in said if one.content], settings.image_history)
-    return [*(_loaded(one, held) for one in chosen), _loaded(message, held)]
+    return [_loaded(one, held) for one in (*chosen, *new)]
 
 
 def pictures(turn: Turn) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from elkcli.chat import Answer
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 class Kept:
     """Keeps one turn of ``session``. A turn that replaces another leaves it in the store until an answer has begun."""
 
-    def __init__(self, session: Session, message: Message, resolved: Resolved, *, replacing: bool) -> None:
+    def __init__(self, session: Session, sent: Sequence[Message], resolved: Resolved, *, replacing: bool) -> None:
         self.answer = Answer()
         self.recorded = False
         self._session = session
-        self._message = message
+        self._sent = sent
         self._resolved = resolved
         self._replaced = session.turns[-1] if replacing else None
         self._held: list[Piece] = []
@@ -70,7 +71,7 @@ class Kept:
 
         self._recorder = Recorder(session.environment.data_dir, warn=self._warn)
         conversation = self._recorder.begin(
-            [self._message],
+            self._sent,
             conversation=session.conversation,
             name=session.name if session.conversation is None else None,
             system=settings.system or ("" if session.kept_system else None),

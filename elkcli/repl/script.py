@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import BinaryIO
 
 from elkcli.errors import ElkError, UsageError
@@ -13,6 +14,7 @@ LONGEST = 128 * 1024 * 1024  # bytes of one line; the relay takes no larger body
 
 def run(session: Session, lines: BinaryIO) -> int:
     """Take the lines one by one, go on after failures, and return the exit code of the first."""
+    gc.enable()  # a script may be long
     code = 0
     while not session.over and (raw := lines.readline(LONGEST + 1)):
         try:

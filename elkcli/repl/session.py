@@ -188,11 +188,12 @@ class Session:
         self,
         message: Message,
         *,
+        before: tuple[Message, ...] = (),
         replacing: bool = False,
         draft: str | None = None,
         **changes: Any,
     ) -> None:
-        """Send ``message`` and keep the turn.
+        """Send ``message`` and keep the turn; ``before`` are messages that belong to the same turn.
 
         With ``replacing`` it takes the place of the last one once it is answered. What fails before anything came
         gives the line back, or ``draft``. ``changes`` are settings for this once.
@@ -202,10 +203,10 @@ class Session:
 
         earlier = self.turns[:-1] if replacing else self.turns
         resolved = changed(self.resolved, settings=changed(self.settings, **changes))
-        record = Kept(self, message, resolved, replacing=replacing)
+        record = Kept(self, (*before, message), resolved, replacing=replacing)
         whole = False
         try:
-            sent = messages_of(earlier, resolved.settings, message, self.held)
+            sent = messages_of(earlier, resolved.settings, (*before, message), self.held)
             request = self.assembly.request(sent, resolved.settings, self.extra)
             request.content()
             record.begin()
@@ -218,7 +219,7 @@ class Session:
                 self.spent.append(answer.usage)
             if answer.text or answer.media or answer.calls:
                 turn = Turn(
-                    (message,),
+                    (*before, message),
                     answer.text,
                     tuple(answer.media),
                     not whole,
@@ -237,7 +238,7 @@ class Session:
     def stopped(self) -> None:
         """Say what became of an answer that Ctrl-C ended."""
         if self.turns and self.turns[-1].partial and not self.draft:
-            self.messages.note("stopped; the part that came is kept (/retry asks again, /undo takes it back)")
+            self.messages.note("stopped; what came is kept (/retry asks again, /undo drops it)")
         else:
             self.messages.note("stopped")
 

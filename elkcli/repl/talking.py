@@ -12,7 +12,7 @@ from elkcli.storage.settings import BadValue, check
 
 
 def _last(session: Session) -> Turn:
-    if not session.turns:
+    if not session.turns or not session.turns[-1].sent:
         raise UsageError("nothing was asked yet")
     return session.turns[-1]
 
@@ -34,7 +34,7 @@ def retry(session: Session, argument: str) -> None:
             changes["model"] = check("model", words[0])
         except BadValue as problem:
             raise UsageError(f"-m takes {problem}") from problem
-    session.ask(turn.sent[-1], replacing=True, **changes)
+    session.ask(turn.sent[-1], before=turn.sent[:-1], replacing=True, **changes)
 
 
 @command("undo")
@@ -50,7 +50,7 @@ def undo(session: Session, argument: str) -> None:
 def edit(session: Session, argument: str) -> None:
     """Change the last question, in the editor or in the input line, and send it from there"""
     turn = _last(session)
-    before = turn.asked
+    before = turn.sent[-1].text
     text = argument
     if not text:
         variables = session.environment.variables
@@ -66,7 +66,7 @@ def edit(session: Session, argument: str) -> None:
             return
     media = [part for part in turn.sent[-1].content or () if not isinstance(part, (str, TextPart))]
     message = Message("user", (TextPart(text), *media)) if media else Message("user", text)
-    session.ask(message, replacing=True, draft=text)
+    session.ask(message, before=turn.sent[:-1], replacing=True, draft=text)
 
 
 @command("attach", "FILE|URL", completes="file")

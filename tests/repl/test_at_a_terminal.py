@@ -1,0 +1,131 @@
+"""What only a real terminal shows: keys, signals, the input history, how early the prompt comes."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import TREE, Elkcli
+from tests.server import Server
+from tests.terminals import KEYS, Terminal
+
+pytestmark = pytest.mark.slow
+Chat = Callable[..., Terminal]
+
+
+@pytest.fixture
+def chat(elkcli: Elkcli, server: Server) -> Chat:
+    """Start a chat and wait until it listens."""
+
+    def start(*arguments: str, **env: str) -> Terminal:
+        return elkcli.terminal("chat", *arguments, env=env).see("gemini").settle(0.1)
+
+    return start
+
+
+def asked(server: Server) -> list[str]:
+    return [request.json["messages"][-1]["content"] for request in server.requests]
+
+
+def test_the_prompt_needs_no_heavy_library_but_its_own() -> None:
+    code = (
+        "import sys, elkcli.commands.app, elkcli.commands.chat, elkcli.repl.loop\n"
+        "print(sorted({'httpx', 'rich', 'sqlite3', 'pygments', 'markdown_it', 'PIL', 'tomllib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=TREE, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_key_for_a_new_line_makes_one(chat: Chat, server: Server) -> None:
+    server.says("Hello there")
+    terminal = chat()
+    terminal.type("a")
+    for at, key in enumerate((KEYS["alt-enter"], KEYS["ctrl-j"], "\x1b[13;2u", "\x1b[27;2;13~")):
+        terminal.settle(0.1).type(key).settle(0.1).type("bcde"[at])
+    terminal.settle(0.1).press("enter").see("Hello there").settle()
+    terminal.press("ctrl-d").exit()
+    assert asked(server) == ["a\nb\nc\nd\ne"]
+
+
+def test_multiline_swaps_the_keys(chat: Chat, server: Server) -> None:
+    server.says("Hello there")
+    terminal = chat()
+    terminal.enter("/multiline").see("Alt-Enter sends").settle()
+    terminal.type("a").settle(0.1).press("enter").settle(0.1).type("b").settle(0.1)
+    assert not server.requests
+    terminal.press("alt-enter").see("Hello there").settle()
+    terminal.press("ctrl-d").exit()
+    assert asked(server) == ["a\nb"]
+
+
+def test_vi_keys_edit_the_line(chat: Chat, server: Server) -> None:
+    server.says("Hello there")
+    terminal = chat(ELKCLI_EDITING_MODE="vi")
+    terminal.type("wrong").settle(0.1).press("escape").see("NORMAL").type("ccright").settle(0.1)
+    terminal.press("enter").see("Hello there").settle()
+    terminal.press("ctrl-d").exit()
+    assert asked(server) == ["right"]
+
+
+def test_the_editor_fills_the_line_and_sends_nothing(chat: Chat, server: Server, elkcli: Elkcli) -> None:
+    server.says("Hello there")
+    elkcli.file("editor", '#!/bin/sh\necho "from the editor" > "$1"\n').chmod(0o755)
+    terminal = chat(EDITOR=str(elkcli.work / "editor"))
+    terminal.type("\x18\x05").see("from the editor").settle()
+    assert not server.requests
+    terminal.press("enter").see("Hello there").settle()
+    terminal.press("ctrl-d").exit()
+    assert asked(server) == ["from the editor"]
+
+
+def test_what_was_typed_is_kept_privately_and_comes_back_in_another_chat(
+    chat: Chat, server: Server, elkcli: Elkcli
+) -> None:
+    server.says("Hello there")
+    chat().enter("remember me").see("Hello there").settle().press("ctrl-d").exit()
+    path = elkcli.data / "input_history"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    terminal = chat()
+    terminal.press("up").see("> remember me")
+    terminal.press("ctrl-c").settle(0.1).type("rem").see("remember me").press("right", "enter").see("Hello there")
+
+
+def test_a_signal_in_the_middle_of_an_answer_keeps_the_part_and_the_terminal(
+    chat: Chat, server: Server, elkcli: Elkcli
+) -> None:
+    server.stalls(after="Half an answer")
+    terminal = chat()
+    terminal.enter("first").see("Half an answer")
+    terminal.signal(signal.SIGTERM)
+    assert terminal.exit() == 143
+    assert terminal.received.rfind(b"\x1b[?2004l") > terminal.received.rfind(b"\x1b[?2004h")
+    assert "Traceback" not in terminal.scrolled
+    assert "elkcli chat -S " in terminal.scrolled
+    elkcli("chat", "-c", stdin="/save chat.md\n").succeeds()
+    assert "cut off" in (elkcli.work / "chat.md").read_text()
+
+
+def test_what_is_typed_during_an_answer_waits_for_the_prompt(chat: Chat, server: Server) -> None:
+    server.says(chunks=["one ", "two ", "three "], pause=0.3).says("Second answer")
+    terminal = chat()
+    terminal.enter("first").see("one").type("typed ahead").see("three").see("> typed ahead").settle()
+    assert "onetyped" not in terminal.scrolled.replace(" ", "")
+    terminal.press("enter").see("Second answer").settle()
+    terminal.press("ctrl-d").exit()
+    assert asked(server) == ["first", "typed ahead"]
+
+
+def test_tab_completes_commands_and_their_arguments(chat: Chat, server: Server, elkcli: Elkcli) -> None:
+    elkcli.file("picture of an elk.png", b"x")
+    terminal = chat()
+    terminal.type("/mu").settle().press("tab").see("> /multiline").press("ctrl-u").settle(0.1)
+    terminal.type("/attach pic").settle().press("tab").see("> /attach picture of an elk.png").press("ctrl-u").settle(
+        0.1
+    )
+    terminal.type("/set editing_mode v").settle().press("tab").see("> /set editing_mode vi")
+    terminal.press("ctrl-c", "ctrl-d").exit()
