@@ -59,13 +59,18 @@ class Clients:
         limits = self._to.limits()
         try:
             if self._transport is not None:
-                http = httpx.AsyncClient(transport=self._transport, timeout=limits)
+                http = httpx.AsyncClient(transport=_Shared(self._transport), timeout=limits)
             else:
                 # a pool of its own for each: searching one of hundreds costs more than the request
                 http = httpx.AsyncClient(verify=self._trust or True, timeout=limits, limits=_NO_LIMIT)
         except (ValueError, ImportError, httpx.InvalidURL) as problem:
             raise ConfigError(f"the proxy in the environment cannot be used: {problem}") from None
         return AsyncClient(self._to, http, self._log)
+
+    async def close(self) -> None:
+        """Close what the clients shared, once none of them is used any more."""
+        if self._transport is not None:
+            await self._transport.aclose()
 
     def harmless(self, error: ElkError) -> ElkError:
         """``error`` without the token, should the server have put it there."""
@@ -203,6 +208,16 @@ class AsyncClient:
     def _tell(self, line: str) -> None:
         if self._log is not None:
             self._log(self._to.hidden(line))
+
+
+class _Shared(httpx.AsyncBaseTransport):
+    """A transport that stays open when a client that uses it is closed."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._inner.handle_async_request(request)
 
 
 class _Threaded(httpx.AsyncBaseTransport):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elkcli.api.async_client import AsyncClient, Clients
-from elkcli.api.connection import Lost, Refused, may_retry, pause
+from elkcli.api.connection import LONGEST_WAIT, Lost, Refused, may_retry, pause
 from elkcli.batch.jobs import Job, Plan, id_of
 from elkcli.batch.lines import Feed, Line
 from elkcli.batch.pace import Pace
@@ -81,7 +81,8 @@ class Engine:
     out_of_tokens: bool = False
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.jobs, clock=time.monotonic, sleep=self.sleep)
+        self.pace = Pace(self.jobs, clock=time.monotonic, sleep=self._rest)
+        self._stopping = asyncio.Event()
         self._window = max(256, 8 * self.jobs)
         self._taking = asyncio.Lock()
         self._room = asyncio.Event()
@@ -104,6 +105,7 @@ class Engine:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+            await self.clients.close()
             self._write_rest()
 
     async def _work(self) -> None:
@@ -251,20 +253,23 @@ class Engine:
             finally:
                 self.pace.leave()
             asked = problem.wait if isinstance(problem, Refused) else None
-            if error.status == 429 and may_retry(job.request, problem, 1):
+            if self.stopped is not None:
+                pass  # every other line fails alike: no further tries
+            elif asked is not None and asked > LONGEST_WAIT and error.status == 429:
+                pause(1, asked, error)  # which says so
+                self._stop(error)
+            elif error.status == 429 and may_retry(job.request, problem, 1):
                 limited += 1
                 self.pace.refused(era, asked)
                 patience = self.retries + PATIENCE if self.retries else 0
-                if limited <= patience and pause(limited, asked, error) is not None:
+                if limited <= patience:
                     continue  # the gate waits, with everybody
-                if asked is not None and error.hint and "asks to wait" in error.hint:
-                    self._stop(error)
             else:
                 tried += 1
                 if tried <= self.retries and may_retry(job.request, problem, tried):
                     seconds = pause(tried, asked, error)
                     if seconds is not None:
-                        await self.sleep(seconds)
+                        await self._rest(seconds)
                         continue
             if reply is None:
                 raise error
@@ -296,7 +301,17 @@ class Engine:
     def _stop(self, error: ElkError) -> None:
         if self.stopped is None:
             self.stopped = error
+        self._stopping.set()
         self._room.set()
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleep, but not on when the batch stops."""
+        resting, stopping = asyncio.ensure_future(self.sleep(seconds)), asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({resting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            resting.cancel()
+            stopping.cancel()
 
     # Handing over
 

@@ -124,10 +124,13 @@ class ResultFile:
             self._in_order = False
         self._last = max(self._last, index)
 
-    def finish(self) -> bool:
-        """Put the results in the order of the input, one for each line. False where the disk has no room for that."""
+    def finish(self, *, order: bool) -> bool:
+        """Put the results in the order of the input, one for each line. False where the disk has no room for that.
+
+        Without ``order`` that is done only where a result may be there that no line of the input asked for.
+        """
         try:
-            if not self._in_order:
+            if not self._in_order and (order or len(self.earlier)):
                 self._rewrite(self._ordered())
             os.fsync(self._file.fileno())
         except OSError:

@@ -348,7 +348,7 @@ class Batch:
 
     def _end(self, engine: Engine) -> int:
         tally = engine.tally
-        if self._results is not None and self._stop is None and not self.unordered and not self._results.finish():
+        if self._results is not None and self._stop is None and not self._results.finish(order=not self.unordered):
             self.messages.warn(f"the results in {self.output} are whole, but not in the order of the input")
         money = f", {self._money:,.4f}".rstrip("0").rstrip(".") if self._money else ""
         said = f"{tally.answered:,} answered"

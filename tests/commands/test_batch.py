@@ -188,6 +188,15 @@ def test_a_wait_that_is_too_long_ends_the_batch(elkcli: Elkcli, server: Server) 
     assert len(server.requests) == 1
 
 
+def test_nobody_goes_on_waiting_when_the_batch_has_stopped(elkcli: Elkcli, server: Server) -> None:
+    wait = response(429, b"", {"Retry-After": "30"})
+    echoes(server, a=[wait], b=[Pause(0.3), response(401, {"error": {"message": "Invalid token"}})])
+    elkcli.file("in.jsonl", lines("a", "b"))
+    result = elkcli.process("batch", "in.jsonl").result(within=15)
+    assert result.code == 4
+    assert [entry["index"] for entry in result.events] == [0, 1]
+
+
 # Going on
 
 
@@ -469,6 +478,15 @@ def test_tokens_are_counted_for_usage_unless_not_wanted(elkcli: Elkcli, server: 
 def test_the_demo_answers_batches_too(elkcli: Elkcli) -> None:
     result = elkcli("batch", "-p", "demo", "-j", "8", stdin=lines(*(f"p{i}" for i in range(20)))).succeeds()
     assert [entry["index"] for entry in result.events] == list(range(20))
+
+
+def test_the_demo_fails_as_it_is_told_to(elkcli: Elkcli) -> None:
+    some = [
+        {"prompt": "x", "model": model} for model in ("demo-flaky", "demo-cut", "demo-html", "demo", "demo-error-503")
+    ]
+    result = elkcli("batch", "-p", "demo", "-j", "3", stdin=lines(*some, *some))
+    assert [entry["index"] for entry in result.events if "error" not in entry] == [0, 3, 5, 8]
+    assert result.code == 8
 
 
 def test_progress_is_drawn_at_a_terminal_only(elkcli: Elkcli, server: Server) -> None:
