@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import signal
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 from elkcli import signals
 from elkcli.errors import ElkError, Interrupted
@@ -14,11 +16,13 @@ from elkcli.repl.quiet import quiet
 from elkcli.repl.session import Session
 from elkcli.repl.slash import do
 
+PATIENT = 4
+"""Presses of Ctrl-C after which the keeping itself is interrupted."""
+
 
 def run(session: Session) -> int:
     """Talk until the person leaves. Signals other than Ctrl-C go on to the caller."""
     session.interactive = True
-    session.while_answering = lambda: quiet(session.environment)
     warming = threading.Thread(target=session.assembly.warm, args=(session.resolved,), name="warming", daemon=True)
 
     def ready() -> None:
@@ -26,18 +30,24 @@ def run(session: Session) -> int:
         gc.enable()  # a chat is no short run
         warming.start()
 
+    @contextlib.contextmanager
+    def while_answering() -> Iterator[None]:
+        if warming.ident is not None:
+            warming.join()  # it opens the client that is used now
+        with quiet(session.environment):
+            yield
+
+    session.while_answering = while_answering
     prompt = Prompt(session, ready)
     done = False
     while not session.over:
-        if done:
-            session.messages.line("")  # some air before the next prompt
         with _going_on(session):
+            if done:
+                session.messages.line("")  # some air before the next prompt
             try:
                 line = prompt.ask()
             except EOFError:
                 break
-            if warming.ident is not None:
-                warming.join()
             done = True
             _do(session, line)
     return 0
@@ -47,11 +57,34 @@ def _do(session: Session, line: str) -> None:
     """Do what ``line`` says. What fails gives it back for another try."""
     turns = session.turns
     try:
-        do(session, line)
+        with _interruptible():
+            do(session, line)
     except ElkError as error:
         session.messages.error(error)
         if session.turns is turns:  # nothing came of it
             session.draft = session.draft or line
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stops what is going on, once: impatience must not end the chat while what came is being kept."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or before is None:
+        yield
+        return
+    pressed = 0
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        pressed += 1
+        if pressed == 1 or pressed > PATIENT:
+            raise Interrupted
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

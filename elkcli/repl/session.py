@@ -180,9 +180,23 @@ class Session:
             text.encode()
         except UnicodeEncodeError:
             raise UsageError("the prompt is not valid UTF-8") from None
-        if not self.waiting:
+        return self._with_parts(text, self.waiting)
+
+    @staticmethod
+    def _with_parts(text: str, parts: Sequence[Part]) -> Message:
+        if not parts:
             return Message("user", text)
-        return Message("user", (*((TextPart(text),) if text.strip() else ()), *self.waiting))
+        from elkcli.storage.attachments import check
+
+        check(parts)
+        return Message("user", (*((TextPart(text),) if text.strip() else ()), *parts))
+
+    def ask_instead(self, text: str, draft: str) -> None:
+        """Ask ``text`` in the place of the last question, with what was attached to that."""
+        turn = self.turns[-1]
+        kept = [part for part in turn.sent[-1].content or () if not isinstance(part, (str, TextPart))]
+        message = self._with_parts(text, [*kept, *self.waiting])
+        self.ask(message, before=turn.sent[:-1], replacing=True, draft=draft)
 
     def ask(
         self,
@@ -206,8 +220,8 @@ class Session:
         record = Kept(self, (*before, message), resolved, replacing=replacing)
         whole = False
         try:
-            sent = messages_of(earlier, resolved.settings, (*before, message), self.held)
-            request = self.assembly.request(sent, resolved.settings, self.extra)
+            said = messages_of(earlier, resolved.settings, (*before, message), self.held)
+            request = self.assembly.request(said, resolved.settings, self.extra)
             request.content()
             record.begin()
             with self.while_answering():
@@ -229,7 +243,8 @@ class Session:
                 )
                 self.held = pictures(turn) or self.held
                 self.turns = [*earlier, turn]
-                self.waiting = []
+                sent = message.content or ()
+                self.waiting = [part for part in self.waiting if not any(part is one for one in sent)]
                 self.replacing = False
             else:
                 self.draft = self.line if draft is None else draft
@@ -284,6 +299,7 @@ class Session:
         turn = self.turns[-1]
         self.forget(turn)
         self.turns = self.turns[:-1]
+        self.replacing = False
         return turn
 
     def forget(self, turn: Turn) -> None:

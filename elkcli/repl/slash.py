@@ -65,8 +65,15 @@ def do(session: Session, line: str) -> None:
         obey(session, line)
         return
     text = line[1:] if line.startswith("//") else line
-    if text.strip() or session.waiting:
-        session.ask(session.message(text), replacing=session.replacing, draft=line if session.replacing else None)
+    if session.replacing and text.strip():
+        session.ask_instead(text, line)
+    elif text.strip() or session.waiting:
+        session.ask(session.message(text))
+
+
+def as_line(text: str) -> str:
+    """``text`` as it is entered: a slash at its beginning is doubled."""
+    return f"/{text}" if text.startswith("/") else text
 
 
 def obey(session: Session, line: str) -> None:

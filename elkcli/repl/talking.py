@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from elkcli.conversation import MediaPart, Message, Part, TextPart
+from elkcli.conversation import MediaPart, Part, TextPart
 from elkcli.errors import UsageError
 from elkcli.repl.session import Session, Turn
-from elkcli.repl.slash import command
+from elkcli.repl.slash import as_line, command
 from elkcli.storage.settings import BadValue, check
 
 
@@ -57,16 +57,14 @@ def edit(session: Session, argument: str) -> None:
         if not session.interactive:
             raise UsageError("/edit needs the new text", hint="/edit TEXT")
         if not (variables.get("VISUAL") or variables.get("EDITOR")):
-            session.draft, session.replacing = before, True
+            session.draft, session.replacing = as_line(before), True
             session.say("change it and press Enter; Ctrl-C leaves it as it was", "2")
             return
         text = session.assembly.edited(before)
         if text == before or not text.strip():
             session.say("unchanged, so nothing was sent", "2")
             return
-    media = [part for part in turn.sent[-1].content or () if not isinstance(part, (str, TextPart))]
-    message = Message("user", (TextPart(text), *media)) if media else Message("user", text)
-    session.ask(message, before=turn.sent[:-1], replacing=True, draft=text)
+    session.ask_instead(text, as_line(text))
 
 
 @command("attach", "FILE|URL", completes="file")

@@ -129,3 +129,12 @@ def test_tab_completes_commands_and_their_arguments(chat: Chat, server: Server, 
     )
     terminal.type("/set editing_mode v").settle().press("tab").see("> /set editing_mode vi")
     terminal.press("ctrl-c", "ctrl-d").exit()
+
+
+def test_impatient_ctrl_c_ends_the_answer_and_not_the_chat(chat: Chat, server: Server) -> None:
+    server.stalls(after="Half").says("Next")
+    terminal = chat()
+    terminal.enter("first").see("Half").press("ctrl-c", "ctrl-c", "ctrl-c").see("stopped").settle()
+    terminal.enter("second").see("Next").settle()
+    assert terminal.press("ctrl-d").exit() == 0
+    assert asked(server) == ["first", "second"]

@@ -246,3 +246,18 @@ def test_copy_takes_a_code_block_through_a_local_tool(chat: Any, server: Server,
     assert chat("a", "/copy 3", env=path).code == 2
     chat("a", "/copy", env=path)
     assert (elkcli.work / "copied").read_text().startswith("Look:")
+
+
+def test_what_was_attached_to_a_question_stays_with_it_when_it_is_changed(
+    chat: Any, server: Server, elkcli: Elkcli
+) -> None:
+    server.says("Hello")
+    elkcli.file("a.png", samples.png())
+    elkcli.file("b.png", samples.png(9, 9))
+    chat("/attach a.png", "what?", "/attach b.png", "/retry", "/edit and this?", "more?").succeeds()
+    kinds = [
+        [part["type"] for part in request.json["messages"][-1]["content"]]
+        for request in server.requests
+        if isinstance(request.json["messages"][-1]["content"], list)
+    ]
+    assert kinds == [["text", "image_url"], ["text", "image_url"], ["text", "image_url", "image_url"]]
