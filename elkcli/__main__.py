@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 def main() -> NoReturn:
     """Run elkcli on this process's arguments and end it with the right code."""
     if sys.argv[1:] == ["--version"] and sys.stdout is not None:
-        print(f"elkcli {__version__}")  # noqa: T201 - told before anything is loaded
-        _leave(0)
+        _leave(0, f"elkcli {__version__}\n")  # told before anything is loaded
     code = 130
     try:
         import gc
@@ -44,17 +43,21 @@ def run(environment: Environment) -> int:
     return execute(environment)
 
 
-def _leave(code: int) -> NoReturn:
-    """Flush and end at once: taking the interpreter apart would cost a fifth of a short run."""
+def _leave(code: int, words: str = "") -> NoReturn:
+    """Write the last ``words`` and end at once: taking the interpreter apart would cost a fifth of a short run."""
+    said = ""
     try:
         if sys.stdout is not None:
+            sys.stdout.write(words)
             sys.stdout.flush()
     except BrokenPipeError:
         code = code or 141
-    except (OSError, ValueError):
-        code = code or 1
+    except (OSError, ValueError) as problem:
+        if code == 0:
+            code, said = 1, f"elkcli: cannot write to standard output: {getattr(problem, 'strerror', problem)}\n"
     try:
         if sys.stderr is not None:
+            sys.stderr.write(said)
             sys.stderr.flush()
     except (OSError, ValueError):
         pass  # a remark that nobody can read costs no answer
