@@ -144,8 +144,8 @@ def execute(environment: Environment) -> int:
         messages.error(_usage_error(problem))
         return 2
     except OSError as problem:
-        where = f": {problem.filename}" if problem.filename else ""
-        messages.error(ElkError(f"{problem.strerror or problem}{where}"))
+        what = str(problem.filename) if problem.filename else "cannot write to standard output"
+        messages.error(ElkError(f"{what}: {problem.strerror or problem}"))
         return 1
     except MemoryError:
         messages.error(ElkError("out of memory"))

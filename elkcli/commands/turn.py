@@ -239,6 +239,14 @@ class Turn:
                 say=self.notes.append if self.messages.route is None and self._holds else say,
                 rest=self.client.rest,
             )
+        except BrokenPipeError:
+            raise
+        except OSError as problem:
+            kept = self.record is not None and self.record.conversation
+            raise ElkError(
+                f"cannot write to standard output: {problem.strerror or problem}",
+                hint=f"what came is kept: elkcli history show {kept}" if kept else None,
+            ) from problem
         finally:
             if not self.keep_open:
                 self.client.close()
