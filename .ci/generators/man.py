@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from elkcli import __version__, errors
-from elkcli.commands.help import fitting
+from elkcli.commands.help import UNNAMED, fitting
 from elkcli.storage.settings import KEYS, about, default_of, variable
 from generators.roff import bold, example, italic, item, literal, paragraphs, placeholder, plain, prose, section
 from generators.roff import subsection as part
-from generators.surface import UNNAMED, Argument, Command, Option
+from generators.surface import Argument, Command, Option
 from generators.template import FOLDER
 
 # A page bears the day of its version, not of its making: making it again changes nothing

@@ -46,7 +46,7 @@ _elkcli_find() {
     [ -r "$_file" ]
     return
   fi
-  for place in "$3" "$HOME/Library/Application Support" "$LOCALAPPDATA"; do
+  for place in "$3" "$HOME/Library/Application Support" "${LOCALAPPDATA-}"; do
     _file=$place/elkcli/$2
     [ -r "$_file" ] && return
   done
@@ -57,7 +57,7 @@ _elkcli_profiles() {
   local line name _file
   local table='^[[:space:]]*\[[[:space:]]*profiles[[:space:]]*\.[[:space:]]*("([^"\\]+)"|'"'([^']+)'"'|([A-Za-z0-9_-]+))'
   _list=demo
-  _elkcli_find "$ELKCLI_CONFIG_DIR" config.toml "${XDG_CONFIG_HOME:-$HOME/.config}" || return 0
+  _elkcli_find "${ELKCLI_CONFIG_DIR-}" config.toml "${XDG_CONFIG_HOME:-$HOME/.config}" || return 0
   while IFS= read -r line || [ -n "$line" ]; do
     if [[ $line =~ $table ]]; then
       name=${BASH_REMATCH[2]}${BASH_REMATCH[3]}${BASH_REMATCH[4]}
@@ -72,7 +72,7 @@ _elkcli_profiles() {
 _elkcli_models() {
   local text ids _file
   _list=
-  if _elkcli_find "$ELKCLI_DATA_DIR" models.json "${XDG_DATA_HOME:-$HOME/.local/share}"; then
+  if _elkcli_find "${ELKCLI_DATA_DIR-}" models.json "${XDG_DATA_HOME:-$HOME/.local/share}"; then
     IFS= read -r -d '' text <"$_file"
     while [[ $text == *'"ids": ['* ]]; do
       text=${text#*'"ids": ['}
@@ -94,7 +94,7 @@ _elkcli_conversations() {
   while IFS= read -r line; do
     name=${line#*$tab*$tab*$tab*$tab} # id, time, turns, model, name, title
     name=${name%%$tab*}
-    [ -n "$name" ] || [ -n "$1" ] || name=${line%%$tab*}
+    [ -n "$name" ] || [ -n "${1-}" ] || name=${line%%$tab*}
     _list+=$name$'\n'
   done < <("$_program" history list -n 100 2>/dev/null </dev/null)
 }
