@@ -14,8 +14,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO
 
+from elkcli.environment import Environment
 from elkcli.errors import UsageError
 
 LONGEST_LINE = 128 * 1024 * 1024  # the relay takes no larger body
@@ -141,6 +143,43 @@ def never_waits(stream: BinaryIO) -> bool:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, AttributeError, ValueError):
         return True
+
+
+class Source:
+    """Where the lines come from."""
+
+    def __init__(self, environment: Environment, name: str | None, *, csv: bool) -> None:
+        self.path: Path | None = None
+        self.size: int | None = None
+        if name in (None, "-"):
+            if environment.stdin is None:
+                raise UsageError("standard input is closed")
+            self.stream: BinaryIO = environment.stdin
+        else:
+            self.path = environment.directory / Path(name or "").expanduser()
+            try:
+                self.stream = self.path.open("rb")
+            except (OSError, ValueError) as problem:
+                why = getattr(problem, "strerror", None) or problem
+                raise UsageError(f"cannot read {name}: {why}") from problem
+        self.waits = not never_waits(self.stream)
+        with suppress(OSError, AttributeError, ValueError):
+            about = os.fstat(self.stream.fileno())
+            self.size = about.st_size if stat.S_ISREG(about.st_mode) else None
+        self.names: list[str] | None = None
+        self._csv = csv
+
+    def close(self) -> None:
+        """Close a file that was opened here."""
+        if self.path is not None:
+            self.stream.close()
+
+    def lines(self) -> Iterator[Line]:
+        """The lines, read as they are needed."""
+        if not self._csv:
+            return json_lines(self.stream)
+        self.names, rows = csv_rows(self.stream)
+        return rows
 
 
 class Feed:

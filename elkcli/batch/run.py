@@ -7,7 +7,6 @@ import gc
 import json
 import os
 import signal
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +19,7 @@ from elkcli.api.connection import Connection
 from elkcli.api.request import shown
 from elkcli.batch.engine import Engine, Limits
 from elkcli.batch.jobs import Job, Plan
-from elkcli.batch.lines import Feed, Line, csv_rows, json_lines, never_waits
+from elkcli.batch.lines import Feed, Line, Source
 from elkcli.batch.output import ResultFile
 from elkcli.conversation import Media, Note, SavedMedia
 from elkcli.environment import Environment
@@ -35,43 +34,6 @@ from elkcli.terminal.safe import safe
 
 COUNT_EVERY = 2.0  # seconds after which tokens are counted in history
 STOPS: dict[str, type[Stopped]] = {"SIGINT": Interrupted, "SIGTERM": Terminated, "SIGHUP": HungUp}
-
-
-class Source:
-    """Where the lines come from."""
-
-    def __init__(self, environment: Environment, name: str | None, *, csv: bool) -> None:
-        self.path: Path | None = None
-        self.size: int | None = None
-        if name in (None, "-"):
-            if environment.stdin is None:
-                raise UsageError("standard input is closed")
-            self.stream: BinaryIO = environment.stdin
-        else:
-            self.path = environment.directory / Path(name or "").expanduser()
-            try:
-                self.stream = self.path.open("rb")
-            except (OSError, ValueError) as problem:
-                why = getattr(problem, "strerror", None) or problem
-                raise UsageError(f"cannot read {name}: {why}") from problem
-        self.waits = not never_waits(self.stream)
-        with suppress(OSError, AttributeError, ValueError):
-            about = os.fstat(self.stream.fileno())
-            self.size = about.st_size if stat.S_ISREG(about.st_mode) else None
-        self.names: list[str] | None = None
-        self._csv = csv
-
-    def close(self) -> None:
-        """Close a file that was opened here."""
-        if self.path is not None:
-            self.stream.close()
-
-    def lines(self) -> Iterator[Line]:
-        """The lines, read as they are needed."""
-        if not self._csv:
-            return json_lines(self.stream)
-        self.names, rows = csv_rows(self.stream)
-        return rows
 
 
 @dataclass

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from elkcli.batch.jobs import Plan, Template
-from elkcli.batch.run import Batch, Source
+from elkcli.batch.lines import Source
+from elkcli.batch.run import Batch
 from elkcli.commands import options
 from elkcli.commands.turn import (
     checker_of,
