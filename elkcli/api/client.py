@@ -33,20 +33,24 @@ from elkcli.api.connection import (
     trust,
 )
 from elkcli.api.request import Request
+from elkcli.api.tolerance import without_refused
 from elkcli.api.verdict import error_of, from_error
 from elkcli.api.wire import Decoder, loads
 from elkcli.conversation import Event, Failure, Finished, Media, Piece, Reasoning, Start, Text, ToolCall
 from elkcli.errors import ApiError, ConfigError, ElkError
+from elkcli.value import changed
 
 __all__ = ["Client", "Connection", "trust"]
 
+MOST_KEEP_ALIVE = 12  # silences that comments may fill before a server that says nothing else counts as silent
 REPLY_BODY = 32 * 1024 * 1024
 
 
 class Client:
     """One server, its connections kept between requests. Close it, or use it as a context manager.
 
-    ``notify`` gets a line about each retry, ``log`` a line about everything that goes over the wire.
+    ``notify`` gets a line about each retry, ``log`` a line about everything that goes over the wire,
+    ``refused`` the name of a field that the server refused and that was left out of a second try.
     """
 
     def __init__(
@@ -55,8 +59,10 @@ class Client:
         *,
         notify: Callable[[str], None] | None = None,
         log: Callable[[str], None] | None = None,
+        refused: Callable[[str], None] | None = None,
     ) -> None:
         self._to = connection
+        self._on_refused = refused or (lambda name: None)
         self._notify = notify or (lambda line: None)
         self._log = log
         self._http: httpx.Client | None = None
@@ -89,6 +95,7 @@ class Client:
         """
         content = request.content()
         tried = 0
+        left_out: set[str] = set()
         while True:
             tried += 1
             held: list[Piece] = []
@@ -116,6 +123,15 @@ class Client:
             assert verdict is not None
             if isinstance(verdict, Failure):
                 error = self._to.harmless(verdict.error)
+                lighter = without_refused(request.body, error) if isinstance(problem, Refused) else None
+                if lighter is not None and lighter[1] not in left_out:
+                    body, name = lighter
+                    left_out.add(name)
+                    request = changed(request, body=body)
+                    content = request.content()
+                    self._on_refused(name)
+                    tried -= 1
+                    continue
                 if not given and tried <= self._to.retries and may_retry(request, problem or error, tried):
                     seconds = pause(tried, problem.wait if isinstance(problem, Refused) else None, error)
                     if seconds is not None:
@@ -155,6 +171,7 @@ class Client:
         timeouts = response.request.extensions.get("timeout", {})
         silence = self._to.timeout
         began, received = time.monotonic(), 0
+        heard, heard_at = decoder.heard, began
         inflate = inflater(response.headers.get("content-encoding", ""))
         with translated(self._to, self._progress):
             stream = response.iter_raw()
@@ -173,6 +190,10 @@ class Client:
                 now = time.monotonic()
                 if b"\n" in chunk:
                     began, received = now, 0
+                    if decoder.heard != heard:
+                        heard, heard_at = decoder.heard, now
+                    elif now - heard_at > silence * MOST_KEEP_ALIVE:
+                        raise Lost(silent(now - heard_at), retry=False, sent=True)
                 elif now - began > silence and received < SLOWEST * (now - began):
                     raise Lost(silent(silence), retry=False, sent=True)
 

@@ -70,6 +70,11 @@ class Decoder:
         """Whether anything of the answer itself has come."""
         return self._assembly.answered
 
+    @property
+    def heard(self) -> int:
+        """How many objects of the server have come, readable or not."""
+        return self._chunks + self._damaged
+
     # Bytes
 
     def feed(self, chunk: bytes) -> list[Piece]:

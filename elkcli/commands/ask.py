@@ -19,6 +19,7 @@ from elkcli.commands.turn import (
     refuse,
     request_of,
     saver_for,
+    shy_of,
     speaker,
     token_for,
     wants_image,
@@ -143,7 +144,8 @@ def ask(
         asked.check()
         settings = asked.resolved.settings
         warn_of_image_settings(settings, messages)
-        request = request_of(asked.all_messages(), settings, choices=count, schema=wanted, fields=fields)
+        shy = shy_of(environment, asked.resolved)
+        request = request_of(asked.all_messages(), settings, choices=count, schema=wanted, fields=fields, shy=shy)
         request.content()
         if dry_run or curl:
             _print(environment, as_curl(request) if curl else _as_json(shown(request, with_token=asked.has_token())))
@@ -154,7 +156,9 @@ def ask(
             environment=environment,
             resolved=asked.resolved,
             messages=messages,
-            client=insisting(client_for(environment, settings, token, messages), checker, insist),
+            client=insisting(
+                client_for(environment, settings, token, messages, profile=asked.resolved.profile), checker, insist
+            ),
             request=request,
             display=display_for(
                 environment if output != "-" else _text_to_stderr(environment),

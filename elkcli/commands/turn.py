@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from elkcli.storage.origin import is_loopback
 from elkcli.storage.settings import DEMO_URL, Resolved, Settings
 from elkcli.terminal.display import Display, ExtractDisplay, JsonDisplay, JsonlDisplay, TextDisplay
 from elkcli.terminal.messages import Messages, wants_color
+from elkcli.value import changed
 
 if TYPE_CHECKING:
     from elkcli.api.client import Client
@@ -50,11 +51,14 @@ def request_of(
     choices: int | None = None,
     schema: Any = None,
     fields: tuple[tuple[str, Any], ...] = (),
+    shy: Container[str] = (),
 ) -> Request:
-    """The request that asks ``messages`` with ``settings``."""
+    """The request that asks ``messages`` with ``settings``. ``shy`` names what the server was found to refuse."""
     stream = settings.stream
     if stream is None:
-        stream = settings.format != "json" and not wants_image(settings)
+        stream = settings.format != "json" and not wants_image(settings) and "stream" not in shy
+    if "contents" in shy:
+        settings = changed(settings, contents=False)
     options = fields_of(settings, stream=stream, choices=choices, schema=schema, fields=fields)
     return Request(settings.base_url + "/chat/completions", body_of(messages, options), headers_of(settings.headers))
 
@@ -136,7 +140,13 @@ def connection_for(
 
 
 def client_for(
-    environment: Environment, settings: Settings, token: Token | None, messages: Messages, *, paced: bool = True
+    environment: Environment,
+    settings: Settings,
+    token: Token | None,
+    messages: Messages,
+    *,
+    paced: bool = True,
+    profile: str | None = None,
 ) -> Client:
     """The client for the server of the settings."""
     from elkcli.api.client import Client
@@ -147,7 +157,22 @@ def client_for(
         if messages.verbose or environment.stderr_is_terminal:
             messages.note(line)
 
-    return Client(connection, notify=notify, log=messages.log if messages.verbose else None)
+    def refused(name: str) -> None:
+        from elkcli.storage.servers import remember
+
+        messages.note(f"the server refuses {name}; asked again without, and remembered")
+        remember(environment, settings.base_url, profile, name)
+
+    return Client(connection, notify=notify, log=messages.log if messages.verbose else None, refused=refused)
+
+
+def shy_of(environment: Environment, resolved: Resolved) -> Container[str]:
+    """What the server was found to refuse before."""
+    if not (environment.data_dir / "servers.json").exists():
+        return ()
+    from elkcli.storage.servers import refused
+
+    return refused(environment, resolved.settings.base_url, resolved.profile)
 
 
 def display_for(
