@@ -121,7 +121,7 @@ def batch(
     settings = resolved.settings
     messages = speaker(environment, settings, quiet=quiet, verbose=verbose)
     refuse(
-        file in (None, "-") and environment.stdin_is_terminal,
+        file is None and environment.stdin_is_terminal,
         "no lines: name a file, or pipe them in",
         "elkcli batch prompts.jsonl -o answers.jsonl; elkcli batch --help",
     )

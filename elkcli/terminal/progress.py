@@ -57,14 +57,14 @@ def told(state: State, rate: float, left: float | None) -> str:
     if state.failed:
         parts.append(f"{state.failed:,} failed")
     parts.append(f"{rate:,.1f}/s")
-    if state.tokens:
-        parts.append(f"{state.tokens:,} tokens")
-    if state.money is not None:
-        parts.append(f"{state.money:,.4f}".rstrip("0").rstrip("."))
     if state.waiting > 1:
         parts.append(f"rate limited, waiting {state.waiting:.0f} s")
     elif left is not None:
         parts.append(f"{clock(left)} left")
+    if state.tokens:
+        parts.append(f"{state.tokens:,} tokens")
+    if state.money is not None:
+        parts.append(f"{state.money:,.4f}".rstrip("0").rstrip("."))
     return " · ".join(parts)
 
 
@@ -139,7 +139,7 @@ class Bar(Progress):
         words = Text(told(state, self._meter.rate(state), self._meter.left(state)), no_wrap=True, overflow="ellipsis")
         row = Table.grid(padding=(0, 1))
         if state.fraction is not None:
-            bar = ProgressBar(total=1.0, completed=min(state.fraction, 1.0), width=24)
+            bar = ProgressBar(total=1.0, completed=min(state.fraction, 1.0), width=16)
             row.add_row(bar, f"{100 * min(state.fraction, 1.0):3.0f} %", words)
         else:
             row.add_row(words)
