@@ -20,7 +20,10 @@ def new(session: Session, argument: str) -> None:
 
 @command("save", "FILE", completes="path")
 def save(session: Session, argument: str) -> None:
-    """Save the conversation as Markdown; an existing file is replaced only with /save! FILE"""
+    """Save the conversation as Markdown
+
+    An existing file is replaced only with /save! FILE.
+    """
     from elkcli.repl.transcript import as_markdown, write
 
     name = argument
@@ -38,7 +41,7 @@ def save(session: Session, argument: str) -> None:
 
 @command("sessions")
 def sessions(session: Session, argument: str) -> None:
-    """List the conversations that are kept, the latest first"""
+    """List the conversations that are kept"""
     with session.history() as history:
         found = history.listing(20)
     if not found:
@@ -53,7 +56,10 @@ def sessions(session: Session, argument: str) -> None:
 
 @command("resume", "ID|NAME", completes="session")
 def resume(session: Session, argument: str) -> None:
-    """Go on with an earlier conversation: its name, or the first four or more characters of its ID"""
+    """Go on with an earlier conversation
+
+    Its name, or the first four or more characters of its ID; without either the latest other one.
+    """
     with session.history() as history:
         if argument:
             found = history.find(argument)
@@ -68,7 +74,7 @@ def resume(session: Session, argument: str) -> None:
 
 @command("name", "NAME")
 def name(session: Session, argument: str) -> None:
-    """Name this conversation, so that -S NAME goes on with it"""
+    """Name this conversation; -S NAME goes on with it"""
     from elkcli.storage.history import checked_name
 
     if not argument:

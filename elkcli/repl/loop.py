@@ -49,6 +49,8 @@ def run(session: Session) -> int:
             except EOFError:
                 break
             done = True
+            if warming.ident is None:  # a terminal on which nothing is drawn tells nobody that it was
+                ready()
             _do(session, line)
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
+from inspect import cleandoc
 from typing import TYPE_CHECKING
 
 from elkcli.errors import UsageError
@@ -35,7 +36,7 @@ def command(name: str, form: str = "", *, completes: str = "") -> Callable[[Run]
     """Register a command. Its docstring is its help, its first line in the table."""
 
     def register(run: Run) -> Run:
-        _COMMANDS[name] = Command(name, form, (run.__doc__ or "").strip(), completes, run)
+        _COMMANDS[name] = Command(name, form, cleandoc(run.__doc__ or ""), completes, run)
         return run
 
     return register

@@ -13,8 +13,9 @@ from elkcli.storage.settings import KEYS
 
 OPTIONS = {"choices": "choices", "n": "choices", "schema": "schema", "output": "output", "header": "headers"}
 """Options of ``ask`` that are no settings, or have another name there."""
-KEPT = ("multi-line input: Alt-Enter or Ctrl-J make a new line; Ctrl-X Ctrl-E opens the editor; "
-        "Ctrl-R searches what was typed; Ctrl-C stops an answer; Ctrl-D leaves")  # fmt: skip
+HELP_ON_KEYS = """Alt-Enter or Ctrl-J makes a new line, Ctrl-X Ctrl-E opens the editor.
+Up, Down and Ctrl-R find what was typed before; Tab completes.
+Ctrl-C clears the line, or stops an answer and keeps what came; Ctrl-D leaves."""
 
 
 @command("help", "[COMMAND]", completes="command")
@@ -31,10 +32,10 @@ def help_(session: Session, argument: str) -> None:
     width = max(len(f"/{one.name} {one.form}") for one in commands().values())
     for one in commands().values():
         session.say(f"{f'/{one.name} {one.form}':{width}}  {one.help.splitlines()[0]}")
-    session.say("")
-    session.say("A line that begins with // sends a literal slash.")
+    session.messages.line("")
+    session.say("/help COMMAND tells more. A line that begins with // sends a literal slash.")
     if session.interactive:
-        session.say(KEPT[:1].upper() + KEPT[1:] + ".")
+        session.say(HELP_ON_KEYS)
 
 
 @command("exit")
@@ -51,9 +52,14 @@ def model(session: Session, argument: str) -> None:
     session.say(f"model: {session.settings.model}")
 
 
-@command("system", "[TEXT|@FILE|none]", completes="system")
+@command("system", "[TEXT]", completes="system")
 def system(session: Session, argument: str) -> None:
-    """Show or change the system message; none takes it away"""
+    """Show or change the system message
+
+    /system TEXT       words
+    /system @FILE      what the file holds
+    /system none       without one
+    """
     if argument == "none":
         session.choose(system="")
     elif argument:
@@ -66,7 +72,10 @@ def system(session: Session, argument: str) -> None:
 
 @command("profile", "[NAME]", completes="profile")
 def profile(session: Session, argument: str) -> None:
-    """Show or change the profile, with the model, system message and server it names"""
+    """Show or change the profile
+
+    With it come the model, the system message and the server it names.
+    """
     if argument:
         session.use_profile(argument)
     settings = session.settings
@@ -75,7 +84,7 @@ def profile(session: Session, argument: str) -> None:
 
 @command("set", "[KEY [VALUE]]", completes="set")
 def set_(session: Session, argument: str) -> None:
-    """Show or change any setting, option of ask or body field; VALUE default takes a change back
+    """Show or change a setting, option of ask, or body field
 
     /set temperature 0.2              a setting
     /set thinking_config.level low    any other name is a field of the request body; dots go deeper
@@ -179,7 +188,7 @@ def _shown(session: Session, key: str) -> str:
 
 @command("usage")
 def usage(session: Session, argument: str) -> None:
-    """The tokens of this conversation, answer by answer and in all"""
+    """The tokens of this conversation"""
     from elkcli.terminal.messages import usage_line
 
     if not session.spent:
@@ -192,7 +201,7 @@ def usage(session: Session, argument: str) -> None:
 
 @command("multiline")
 def multiline(session: Session, argument: str) -> None:
-    """Turn Enter into a new line and Alt-Enter into send, or back"""
+    """Make Enter a new line and Alt-Enter send, or back"""
     session.multiline = not session.multiline
     session.say(
         "Enter makes a new line, Alt-Enter sends" if session.multiline else "Enter sends, Alt-Enter makes a new line"

@@ -19,7 +19,10 @@ def _last(session: Session) -> Turn:
 
 @command("retry", "[-m MODEL]", completes="retry")
 def retry(session: Session, argument: str) -> None:
-    """Ask the last question again, of another model with -m; the old answer goes once the new one comes"""
+    """Ask the last question again, of another model with -m
+
+    The old answer goes once the new one comes.
+    """
     words = argument.split()
     if words[:1] in (["-m"], ["--model"]):
         words = words[1:]
@@ -48,7 +51,10 @@ def undo(session: Session, argument: str) -> None:
 
 @command("edit", "[TEXT]")
 def edit(session: Session, argument: str) -> None:
-    """Change the last question, in the editor or in the input line, and send it from there"""
+    """Change the last question and send it from there
+
+    In the editor that VISUAL or EDITOR names, else in the input line; or with TEXT in its place.
+    """
     turn = _last(session)
     before = turn.sent[-1].text
     text = argument
@@ -69,7 +75,10 @@ def edit(session: Session, argument: str) -> None:
 
 @command("attach", "FILE|URL", completes="file")
 def attach(session: Session, argument: str) -> None:
-    """Attach an image, PDF, audio or text file, or an image URL, to the next message"""
+    """Attach a file or image URL to the next message
+
+    An image, PDF, sound or text file. Without a name it lists what is attached.
+    """
     if argument:
         session.waiting.append(session.assembly.attach(session.path(argument)))
     if not session.waiting:
@@ -80,7 +89,7 @@ def attach(session: Session, argument: str) -> None:
 
 @command("detach", "[N]")
 def detach(session: Session, argument: str) -> None:
-    """Leave out what was attached: all of it, or number N"""
+    """Leave out what was attached, or only number N"""
     if not session.waiting:
         raise UsageError("nothing is attached")
     if argument in ("", "all"):
@@ -93,7 +102,10 @@ def detach(session: Session, argument: str) -> None:
 
 @command("image", "TEXT")
 def image(session: Session, argument: str) -> None:
-    """Ask for a picture (aspect_ratio and image_size as set, else 1:1 and 1K)"""
+    """Ask for a picture
+
+    Its shape and size are aspect_ratio and image_size where set, else 1:1 and 1K.
+    """
     if not argument:
         raise UsageError("what is to be drawn?", hint="/image an elk at dawn")
     settings = session.settings
@@ -109,7 +121,7 @@ def image(session: Session, argument: str) -> None:
 
 @command("copy", "[N]")
 def copy(session: Session, argument: str) -> None:
-    """Copy the last answer, or its code block N, to the clipboard"""
+    """Copy the last answer, or its code block N"""
     from elkcli.codeblocks import code_blocks
     from elkcli.terminal.clipboard import copy as to_clipboard
 
