@@ -188,6 +188,59 @@ def test_a_wait_that_is_too_long_ends_the_batch(elkcli: Elkcli, server: Server) 
     assert len(server.requests) == 1
 
 
+def test_the_token_follows_no_redirect_to_another_server(elkcli: Elkcli, server: Server) -> None:
+    other = Server().says("stolen")
+    try:
+        server.fails(307, headers={"Location": f"{other.url}/chat/completions"})
+        result = elkcli("batch", stdin=lines("a"))
+        assert result.code == 8
+        assert "another server" in result.events[0]["error"]["message"]
+        assert other.requests == []
+    finally:
+        other.close()
+
+
+def test_a_redirect_on_the_same_server_is_followed(elkcli: Elkcli, server: Server) -> None:
+    server.fails(308, headers={"Location": "/v1/elsewhere"}).says("hello")
+    assert said(elkcli("batch", stdin=lines("a")).succeeds().events[0]) == "hello"
+    assert server.requests[1].header("authorization") == f"Bearer {TOKEN}"
+    assert server.requests[1].body == server.requests[0].body
+
+
+def test_a_server_that_echoes_the_token_does_not_put_it_into_the_results(elkcli: Elkcli, server: Server) -> None:
+    server.fails(400, {"error": {"message": f"bad key {TOKEN}", "code": TOKEN}}, headers={"X-Request-Id": TOKEN})
+    assert TOKEN.encode() not in elkcli("batch", stdin=lines("a")).out
+
+
+def test_streamed_answers_are_put_together(elkcli: Elkcli, server: Server) -> None:
+    server.says("Hello there", chunks=["Hello", " ", "there"])
+    (entry,) = elkcli("batch", "--stream", stdin=lines("a")).succeeds().events
+    assert server.request.json["stream"] is True
+    assert said(entry) == "Hello there"
+    assert entry["response"]["object"] == "chat.completion"
+
+
+def test_a_silent_server_fails_the_line(elkcli: Elkcli, server: Server) -> None:
+    echoes(server, a=[Pause(30)])
+    result = elkcli("batch", "--timeout", "0.3", stdin=lines("a", "b"))
+    assert result.events[0]["error"]["kind"] == "unreachable"
+    assert "silent" in result.events[0]["error"]["message"]
+    assert said(result.events[1]) == "B"
+
+
+def test_a_picture_that_may_be_billed_is_not_asked_for_twice(elkcli: Elkcli, server: Server) -> None:
+    server.drops().says("late")
+    result = elkcli("batch", "-m", "an-image-model", stdin=lines("draw"))
+    assert result.code == 8
+    assert len(server.requests) == 1
+
+
+def test_connections_are_kept(elkcli: Elkcli, server: Server) -> None:
+    echoes(server)
+    elkcli("batch", "-j", "2", stdin=lines(*(f"p{i}" for i in range(30)))).succeeds()
+    assert server.connections <= 2
+
+
 def test_nobody_goes_on_waiting_when_the_batch_has_stopped(elkcli: Elkcli, server: Server) -> None:
     wait = response(429, b"", {"Retry-After": "30"})
     echoes(server, a=[wait], b=[Pause(0.3), response(401, {"error": {"message": "Invalid token"}})])
