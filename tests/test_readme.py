@@ -62,6 +62,7 @@ def desk(elkcli: Elkcli) -> Elkcli:
         "PATH": f"{tools}:{os.environ['PATH']}",
         "GIT_CONFIG_GLOBAL": str(elkcli.home / "gitconfig"),
         "GIT_EDITOR": "true",
+        "FZF_DEFAULT_OPTS": "--filter=hello",  # nobody is there to choose
     }
     (elkcli.home / "gitconfig").write_text("[user]\nname = A\nemail = a@example.org\n[init]\ndefaultBranch = main\n")
     elkcli.file("questions.txt", "why is the sky blue\nand the grass green\n")
