@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from elkcli import errors
+from elkcli.commands.app import COMMANDS
 from elkcli.storage.settings import KEYS, variable
 from tests.conftest import TREE, Elkcli
 
@@ -230,6 +231,11 @@ def test_exit_codes_are_those_of_the_tree_of_errors() -> None:
         if isinstance(one, type) and issubclass(one, (errors.ElkError, errors.Stopped))
     }
     assert told == tree | {0}
+
+
+def test_every_command_is_told() -> None:
+    table = README.partition("| command | what it does |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.M)) == set(COMMANDS)
 
 
 def test_every_setting_is_told() -> None:
