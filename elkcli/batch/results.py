@@ -10,7 +10,8 @@ from elkcli.batch.jobs import Job
 from elkcli.conversation import Event, Failure, Finished, Media, Note, Piece, Reasoning, SavedMedia, Start, Text, Usage
 from elkcli.conversation import ToolCall as Call
 from elkcli.errors import ElkError
-from elkcli.terminal.display import Collected, as_text
+from elkcli.terminal.display import as_text
+from elkcli.terminal.whole_reply import Collected
 
 Save = Callable[[Media], tuple[SavedMedia | None, list[Note]]]
 

@@ -28,7 +28,8 @@ from elkcli.commands.turn import (
 from elkcli.conversation import Message
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, Incomplete, UsageError
-from elkcli.storage.settings import DEMO_URL, Resolved, resolve
+from elkcli.storage.checks import DEMO_URL
+from elkcli.storage.settings import Resolved, resolve
 from elkcli.terminal.messages import Messages
 
 HELP = """One question, one answer.

@@ -20,7 +20,8 @@ from elkcli.commands.turn import (
 )
 from elkcli.environment import Environment
 from elkcli.errors import UsageError
-from elkcli.storage.settings import DEMO_URL, Settings, resolve
+from elkcli.storage.checks import DEMO_URL
+from elkcli.storage.settings import Settings, resolve
 
 HELP = """Many prompts: a line of JSON each in, a line of JSON each out.
 

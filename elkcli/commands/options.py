@@ -11,7 +11,7 @@ import typer
 
 from elkcli.api.request import parse_set
 from elkcli.errors import UsageError
-from elkcli.storage.settings import BadValue, header
+from elkcli.storage.checks import BadValue, header
 
 _REQUEST = "Request"
 _CONNECTION = "Connection"

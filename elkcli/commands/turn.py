@@ -13,9 +13,10 @@ from elkcli.errors import ConfigError, ElkError, UsageError
 from elkcli.media import readable
 from elkcli.secret import Token
 from elkcli.storage import credentials
+from elkcli.storage.checks import DEMO_URL
 from elkcli.storage.origin import is_loopback
-from elkcli.storage.settings import DEMO_URL, Resolved, Settings
-from elkcli.terminal.display import Display, ExtractDisplay, JsonDisplay, JsonlDisplay, TextDisplay
+from elkcli.storage.settings import Resolved, Settings
+from elkcli.terminal.display import Display, ExtractDisplay, JsonlDisplay, TextDisplay
 from elkcli.terminal.messages import Messages, wants_color
 from elkcli.value import changed
 
@@ -188,6 +189,8 @@ def display_for(
     if name == "auto":
         name = "markdown" if environment.stdout_is_terminal else "text"
     if name == "json":
+        from elkcli.terminal.whole_reply import JsonDisplay
+
         return JsonDisplay(environment)
     if name == "jsonl":
         return JsonlDisplay(environment)

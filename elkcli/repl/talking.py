@@ -8,7 +8,8 @@ from elkcli.conversation import MediaPart, Part, TextPart
 from elkcli.errors import UsageError
 from elkcli.repl.session import Session, Turn
 from elkcli.repl.slash import as_line, command
-from elkcli.storage.settings import BadValue, check
+from elkcli.storage.checks import BadValue
+from elkcli.storage.settings import check
 
 
 def _last(session: Session) -> Turn:

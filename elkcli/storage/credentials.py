@@ -10,10 +10,11 @@ from pathlib import Path
 from elkcli.environment import Environment
 from elkcli.errors import ConfigError, ElkError
 from elkcli.secret import Token
+from elkcli.storage.checks import DEMO_URL
 from elkcli.storage.lock import locked
 from elkcli.storage.origin import origin
 from elkcli.storage.private import replace
-from elkcli.storage.settings import DEMO_URL, Resolved
+from elkcli.storage.settings import Resolved
 
 COMMAND_SECONDS = 60
 _NO_PROFILE = "default"

@@ -10,9 +10,10 @@ from tomlkit.exceptions import TOMLKitError
 
 from elkcli.environment import Environment
 from elkcli.errors import ConfigError, ElkError, UsageError
+from elkcli.storage.checks import BadValue
 from elkcli.storage.lock import locked
 from elkcli.storage.private import replace
-from elkcli.storage.settings import KEYS, BadValue, check, parse, unknown_key
+from elkcli.storage.settings import KEYS, check, parse, unknown_key
 
 
 def split_key(key: str) -> tuple[str, str | None]:

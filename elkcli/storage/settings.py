@@ -5,8 +5,6 @@ Everything else about a key (its variable, its validation, `config list`, the ma
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -15,163 +13,25 @@ from typing import Any, NamedTuple
 
 from elkcli.environment import Environment
 from elkcli.errors import ConfigError, ElkError, UsageError
+from elkcli.storage.checks import (
+    DEMO_URL,
+    BadValue,
+    a_flag,
+    a_number,
+    a_ratio,
+    a_size,
+    a_string,
+    a_whole_number,
+    a_word,
+    an_address,
+    one_of,
+    some_headers,
+    some_strings,
+)
 from elkcli.value import Value
 
 DEMO = "demo"
-DEMO_URL = "demo://elkcli/v1"
 MAX_TOKENS = 1_073_741_823  # the relay refuses more than 2**31 / 2
-
-
-class BadValue(ValueError):
-    """A value that a setting does not take; the text says which it takes."""
-
-
-# Checks: each takes what a variable, an option or TOML gave, and returns the value or raises BadValue
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise BadValue("a string")
-    return value
-
-
-def _word(value: object) -> str:
-    text = _text(value).strip()
-    if not text or any(ord(char) < 32 or ord(char) == 127 for char in text):
-        raise BadValue("a word without control characters")
-    return text
-
-
-def _flag(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in {"true", "yes", "on", "1"}:
-            return True
-        if word in {"false", "no", "off", "0"}:
-            return False
-    raise BadValue("true or false")
-
-
-def _whole(low: int, high: int) -> Callable[[object], int]:
-    said = f"a whole number from {low} to {high}"
-
-    def check(value: object) -> int:
-        if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value):
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise BadValue(said)
-        return value
-
-    return check
-
-
-def _number(low: float, high: float, said: str) -> Callable[[object], float]:
-    def check(value: object) -> float:
-        if isinstance(value, str):
-            try:
-                value = float(value)
-            except ValueError:
-                raise BadValue(said) from None
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise BadValue(said)
-        if not math.isfinite(value) or not low <= value <= high:
-            raise BadValue(said)
-        return value
-
-    return check
-
-
-def _choice(*allowed: str) -> Callable[[object], str]:
-    def check(value: object) -> str:
-        word = value.strip().lower() if isinstance(value, str) else value
-        if word not in allowed:
-            raise BadValue("one of " + ", ".join(allowed))
-        return str(word)
-
-    return check
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        if value.lstrip().startswith("["):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                raise BadValue("a string or a list of strings") from None
-        else:
-            value = [value]
-    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
-        raise BadValue("a string or a list of strings, none of them empty")
-    return tuple(value)
-
-
-def _headers(value: object) -> dict[str, str]:
-    if isinstance(value, str):
-        text = value.strip()
-        if text.startswith("{"):
-            try:
-                value = json.loads(text)
-            except ValueError:
-                raise BadValue("NAME: VALUE, or a table of names and values") from None
-        else:
-            value = dict([header(line) for line in text.splitlines() if line.strip()])
-    if not isinstance(value, Mapping) or not all(isinstance(item, str) for item in value.values()):
-        raise BadValue("a table of header names and string values")
-    return dict(header(f"{name}: {content}") for name, content in value.items())
-
-
-RESERVED_HEADERS = {
-    "authorization": "the token belongs in `elkcli config set token` or ELKCLI_TOKEN",
-    "x-api-key": "it changes the format of the server's reply",
-    "x-goog-api-key": "it changes the format of the server's reply",
-    "host": "it follows from the base URL",
-    "content-length": "it follows from the body",
-    "transfer-encoding": "it follows from the body",
-    "connection": "elkcli keeps the connection itself",
-}
-
-
-def header(text: str) -> tuple[str, str]:
-    """``NAME: VALUE`` as a pair, or :class:`BadValue` (RFC 9110 §5.1, §5.5)."""
-    name, colon, value = text.partition(":")
-    name, value = name.strip(), value.strip()
-    if not colon or not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-        raise BadValue("NAME: VALUE")
-    if any(not (32 <= ord(char) < 127 or char == "\t") for char in value):
-        raise BadValue("a header value of printable ASCII")
-    if reason := RESERVED_HEADERS.get(name.lower()):
-        raise BadValue(f"a header other than {name}: {reason}")
-    return name, value
-
-
-def _base_url(value: object) -> str:
-    url = _word(value)
-    if url.startswith("demo:"):
-        return DEMO_URL
-    from elkcli.storage.origin import base_url
-
-    try:
-        return base_url(url)
-    except ValueError as problem:
-        raise BadValue(str(problem)) from None
-
-
-def _ratio(value: object) -> str:
-    text = _word(value)
-    if match := re.fullmatch(r"(\d{1,4})\s*[xX:×/]\s*(\d{1,4})", text):
-        return f"{match[1]}:{match[2]}"
-    return text
-
-
-def _size(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    text = _word(value)
-    if text.lower() in {"512", "512p", "512px", "0.5k"}:
-        return "512"
-    return text.upper() if re.fullmatch(r"\d+[kK]", text) else text
 
 
 class Key(NamedTuple):
@@ -195,45 +55,45 @@ def _key(
 
 
 def _pick(help: str, default: str | None, *choices: str) -> Any:  # noqa: A002
-    return Key(help, _choice(*choices), default, "|".join(choices), choices)
+    return Key(help, one_of(*choices), default, "|".join(choices), choices)
 
 
 class Settings(Value):
     """Every setting. ``None`` means: not sent, or decided by the occasion."""
 
-    base_url: str = _key("where the API is", _base_url, "https://api.elkapi.com/v1", takes="URL")
-    model: str = _key("the model to ask", _word, "gemini-3.1-pro-preview", takes="ID")
-    system: str | None = _key("system message; @FILE reads it from a file", _text, takes="TEXT")
-    stream: bool | None = _key("stream the answer (default: but for json and images)", _flag, takes="true|false")
+    base_url: str = _key("where the API is", an_address, "https://api.elkapi.com/v1", takes="URL")
+    model: str = _key("the model to ask", a_word, "gemini-3.1-pro-preview", takes="ID")
+    system: str | None = _key("system message; @FILE reads it from a file", a_string, takes="TEXT")
+    stream: bool | None = _key("stream the answer (default: but for json and images)", a_flag, takes="true|false")
     format: str = _pick("output format", "auto", "auto", "markdown", "text", "json", "jsonl")
-    usage: bool | None = _key("the usage line on stderr (default: at a terminal)", _flag, takes="true|false")
-    reasoning: bool | None = _key("show reasoning on stderr (default: at a terminal)", _flag, takes="true|false")
-    temperature: float | None = _key("sampling temperature", _number(0, 2, "a number from 0 to 2"), takes="0..2")
-    top_p: float | None = _key("nucleus sampling", _number(0, 1, "a number from 0 to 1"), takes="0..1")
-    max_tokens: int | None = _key("longest answer, in tokens", _whole(1, MAX_TOKENS), takes="N")
-    stop: tuple[str, ...] | None = _key("end the answer at these strings", _strings, takes="TEXT or list")
-    seed: int | None = _key("seed of the sampling", _whole(-(2**63), 2**63 - 1), takes="N")
+    usage: bool | None = _key("the usage line on stderr (default: at a terminal)", a_flag, takes="true|false")
+    reasoning: bool | None = _key("show reasoning on stderr (default: at a terminal)", a_flag, takes="true|false")
+    temperature: float | None = _key("sampling temperature", a_number(0, 2, "a number from 0 to 2"), takes="0..2")
+    top_p: float | None = _key("nucleus sampling", a_number(0, 1, "a number from 0 to 1"), takes="0..1")
+    max_tokens: int | None = _key("longest answer, in tokens", a_whole_number(1, MAX_TOKENS), takes="N")
+    stop: tuple[str, ...] | None = _key("end the answer at these strings", some_strings, takes="TEXT or list")
+    seed: int | None = _key("seed of the sampling", a_whole_number(-(2**63), 2**63 - 1), takes="N")
     reasoning_effort: str | None = _pick("how long to think", None, "low", "medium", "high")
-    aspect_ratio: str | None = _key("ask for an image of this shape", _ratio, takes="W:H")
-    image_size: str | None = _key("ask for an image of this size", _size, takes="1K|2K|4K")
-    image_dir: str | None = _key("where images are saved (default: the current directory)", _text, takes="DIR")
+    aspect_ratio: str | None = _key("ask for an image of this shape", a_ratio, takes="W:H")
+    image_size: str | None = _key("ask for an image of this size", a_size, takes="1K|2K|4K")
+    image_dir: str | None = _key("where images are saved (default: the current directory)", a_string, takes="DIR")
     image_history: str = _pick("images sent again in a conversation", "latest", "latest", "all", "none")
     image_preview: str = _pick(
         "how a picture is shown at a terminal", "auto", "auto", "kitty", "iterm2", "sixel", "blocks", "none"
     )
-    contents: bool = _key("also send the documented contents array", _flag, False, takes="true|false")
+    contents: bool = _key("also send the documented contents array", a_flag, False, takes="true|false")
     timeout: float = _key(
-        "longest silence of the server", _number(0.001, 86400, "seconds, from 0.001 to 86400"), 300.0, takes="SECONDS"
+        "longest silence of the server", a_number(0.001, 86400, "seconds, from 0.001 to 86400"), 300.0, takes="SECONDS"
     )
-    retries: int = _key("tries after the first", _whole(0, 100), 2, takes="N")
-    history: bool = _key("keep conversations", _flag, True, takes="true|false")
+    retries: int = _key("tries after the first", a_whole_number(0, 100), 2, takes="N")
+    history: bool = _key("keep conversations", a_flag, True, takes="true|false")
     editing_mode: str = _pick("keys in chat", "emacs", "emacs", "vi")
     theme: str = _pick("colours for a dark or a light terminal", "auto", "auto", "dark", "light")
     color: str = _pick("colour in the output", "auto", "auto", "always", "never")
-    headers: dict[str, str] = _key("further request headers", _headers, {}, takes="NAME: VALUE")
-    ca_file: str | None = _key("certificates to trust instead of the system's", _text, takes="FILE")
-    allow_insecure: bool = _key("allow a token over plain http", _flag, False, takes="true|false")
-    token_command: str | None = _key("a program that prints the token", _text, takes="COMMAND")
+    headers: dict[str, str] = _key("further request headers", some_headers, {}, takes="NAME: VALUE")
+    ca_file: str | None = _key("certificates to trust instead of the system's", a_string, takes="FILE")
+    allow_insecure: bool = _key("allow a token over plain http", a_flag, False, takes="true|false")
+    token_command: str | None = _key("a program that prints the token", a_string, takes="COMMAND")
 
 
 KEYS: tuple[str, ...] = tuple(Settings.__annotations__)
