@@ -22,7 +22,7 @@ pytest.importorskip("hatchling", reason="the build backend is not there")
 
 SHARE = f"elkcli-{__version__}.data/data/share"
 # What pyproject.toml says of the lowest versions is true only as long as this is tried
-LOWEST = ["typer==0.27.2", "rich==13.9.0", "httpx==0.28.0", "platformdirs==4.2.0", "prompt-toolkit==3.0.47",
+LOWEST = ["typer==0.27.2", "rich==14.3.0", "httpx==0.28.0", "platformdirs==4.2.0", "prompt-toolkit==3.0.47",
           "tomlkit==0.13.0"]  # fmt: skip
 
 

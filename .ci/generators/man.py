@@ -101,9 +101,14 @@ def _slash_commands() -> str:
     from elkcli.repl.slash import commands
 
     return "\n".join(
-        item(f"{bold('/' + one.name)} {placeholder(one.form)}".rstrip(), prose(one.help.partition("\n\n")[0]))
+        item(f"{bold('/' + one.name)} {placeholder(one.form)}".rstrip(), _told(one.help))
         for one in commands().values()
     )
+
+
+def _told(docstring: str) -> str:
+    """The whole of a docstring, as sentences."""
+    return "\n".join(_sentence(" ".join(block.split())) for block in inspect.cleandoc(docstring).split("\n\n"))
 
 
 def _synopsis(command: Command) -> str:
