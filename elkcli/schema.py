@@ -41,7 +41,7 @@ def checker_for(schema: Mapping[str, Any]) -> Check | None:
         return None
     kind = validators.validator_for(schema, default=validators.Draft202012Validator)
     try:
-        kind.check_schema(schema)
+        kind.check_schema(dict(schema))
     except SchemaError as problem:
         where = "/".join(str(step) for step in problem.absolute_path)
         raise UsageError(
