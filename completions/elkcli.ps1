@@ -54,8 +54,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
                 '--model|models|Model'
                 '-s|system|System message'
                 '--system|system|System message'
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '-a|media|Attach an image, PDF, audio or text file, or an image URL'
                 '--attach|media|Attach an image, PDF, audio or text file, or an image URL'
                 '--fetch||Download attached URLs here instead of sending the address'
@@ -128,8 +128,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
                 '--model|models|Model'
                 '-s|system|System message'
                 '--system|system|System message'
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '-a|media|Attach an image, PDF, audio or text file, or an image URL'
                 '--attach|media|Attach an image, PDF, audio or text file, or an image URL'
                 '--fetch||Download attached URLs here instead of sending the address'
@@ -199,8 +199,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '-h||Show this help'
                 '--help||Show this help'
             )
@@ -213,8 +213,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '--reveal||Print the token itself'
                 '-h||Show this help'
                 '--help||Show this help'
@@ -227,8 +227,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '-h||Show this help'
                 '--help||Show this help'
             )
@@ -240,8 +240,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '--json||Print JSON'
                 '-h||Show this help'
                 '--help||Show this help'
@@ -273,8 +273,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '--base-url|nothing|Where the API is'
                 '--timeout|nothing|Longest silence'
                 '--retries|nothing|Tries after the first'
@@ -291,8 +291,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             )
             Options = @(
                 '--json||Print the server''s own objects, as one array'
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '--base-url|nothing|Where the API is'
                 '--timeout|nothing|Longest silence'
                 '--retries|nothing|Tries after the first'
@@ -425,8 +425,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
                 '--model|models|Model'
                 '-s|system|System message'
                 '--system|system|System message'
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '--temperature|nothing|Sampling temperature'
                 '--top-p|nothing|Nucleus sampling'
                 '--max-tokens|nothing|Longest answer, in tokens'
@@ -481,8 +481,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Options = @(
                 '--account||Ask query.elkapi.com about the whole account. That page takes the token as a part of its address, where proxies and logs may keep it'
                 '--json||Print one JSON object'
-                '-p|profiles|Take defaults from this profile'
-                '--profile|profiles|Take defaults from this profile'
+                '-p|profiles|Use this profile''s settings'
+                '--profile|profiles|Use this profile''s settings'
                 '--base-url|nothing|Where the API is'
                 '--timeout|nothing|Longest silence'
                 '-q||No notes or warnings'

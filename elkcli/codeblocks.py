@@ -24,7 +24,7 @@ class CodeBlock(NamedTuple):
 
 
 def code_blocks(markdown: str) -> list[CodeBlock]:
-    """The fenced blocks of ``markdown`` in order, those in lists and quotes too; one that never ends goes to the end."""
+    """The fenced blocks of ``markdown``, in order, also in lists and quotes; one that never ends goes to the end."""
     blocks: list[CodeBlock] = []
     fence = language = ""
     lead = 0

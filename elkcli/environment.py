@@ -36,7 +36,7 @@ class Environment:
         """The process's own world."""
         stdin, stdout, stderr = sys.stdin, sys.stdout, sys.stderr
         if stderr is None:  # closed by the caller (2>&-): what goes there is lost, as the caller asked
-            stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
+            stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
         elif isinstance(stderr, io.TextIOWrapper):
             stderr.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
         try:

@@ -101,8 +101,7 @@ def _slash_commands() -> str:
     from elkcli.repl.slash import commands
 
     return "\n".join(
-        item(f"{bold('/' + one.name)} {placeholder(one.form)}".rstrip(), _told(one.help))
-        for one in commands().values()
+        item(f"{bold('/' + one.name)} {placeholder(one.form)}".rstrip(), _told(one.help)) for one in commands().values()
     )
 
 

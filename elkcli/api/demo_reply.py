@@ -78,7 +78,7 @@ class Choice:
         self.picture: str | None = None
         self.image_tokens = 0
         self.reason: str | None = "stop"
-        if _wants_picture(body):
+        if _wants_picture(body, seen):
             self._draw(body, seen, key)
             return
         text = (
@@ -133,9 +133,19 @@ class Choice:
         return len(self.words) + len(self.thinks) + self.image_tokens + calls
 
 
-def _wants_picture(body: dict[str, Any]) -> bool:
+# the plain demo draws when it is told to in so many words, and changes a picture it was shown
+_DRAW = re.compile(r"(?:please )?(?:draw|paint|sketch|illustrate)\b|(?:a |an |the )?(?:picture|image|drawing) of\b")
+_CHANGE = re.compile(r"\b(?:make|turn|paint|colou?r|change) (?:it|this|the picture|the image)\b")
+
+
+def _wants_picture(body: dict[str, Any], seen: Seen) -> bool:
     google = (body.get("extra_body") or {}).get("google")
-    return "image" in body["model"].lower() or (isinstance(google, dict) and bool(google.get("image_config")))
+    if "image" in body["model"].lower() or (isinstance(google, dict) and bool(google.get("image_config"))):
+        return True
+    if body["model"] != "demo":
+        return False
+    words = seen.prompt.lower()
+    return bool(_DRAW.match(words)) or (bool(seen.pictures) and bool(_CHANGE.search(words)))
 
 
 def usage_of(seen: Seen, choices: list[Choice]) -> dict[str, Any]:

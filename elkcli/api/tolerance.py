@@ -8,9 +8,9 @@ from typing import Any
 from elkcli.errors import ElkError
 
 _REFUSED = re.compile(
-    r"not\s+(?:\w+\s+)?(?:support|allow|permit|availab|enabl|implement|recogni[sz])\w*|unsupported|unrecogni[sz]ed|unknown"
-    r"|unexpected|disabled|does(?:n't| not) (?:support|accept|allow)|can(?:not|'t) be (?:used|true)|must be false|extra inputs"
-    r"|additional propert",
+    r"not\s+(?:\w+\s+)?(?:support|allow|permit|availab|enabl|implement|recogni[sz])\w*|unsupported|unrecogni[sz]ed"
+    r"|unknown|unexpected|disabled|does(?:n't| not) (?:support|accept|allow)|can(?:not|'t) be (?:used|true)"
+    r"|must be false|extra inputs|additional propert",
     re.I,
 )
 _STATUSES = frozenset({400, 404, 405, 406, 415, 422, 500, 501})
@@ -19,7 +19,7 @@ _OPTIONAL = ("stream_options", "contents")
 
 
 def without_refused(body: dict[str, Any], error: ElkError) -> tuple[dict[str, Any], str] | None:
-    """``body`` without what ``error`` refuses, and the name of that; ``None`` where asking again would change nothing."""
+    """``body`` without what ``error`` refuses, and the name of that; ``None`` where that would change nothing."""
     if error.status not in _STATUSES or not _REFUSED.search(error.message):
         return None
     for name in _OPTIONAL:

@@ -16,7 +16,7 @@ from elkcli import __version__
 from elkcli.commands.help import Group, dressed
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, ReaderGone, Stopped, UsageError
-from elkcli.terminal.messages import Messages
+from elkcli.terminal.messages import Messages, wants_color
 
 COMMANDS = {
     "ask": "One question, one answer",
@@ -127,7 +127,10 @@ def elkcli(
 def execute(environment: Environment) -> int:
     """Run the command line of ``environment`` and return the exit code."""
     messages = Messages(
-        environment, as_json=_wants_json(environment), verbose=bool({"-v", "--verbose"} & {*environment.arguments})
+        environment,
+        color=wants_color(environment, "auto", environment.stderr_is_terminal),
+        as_json=_wants_json(environment),
+        verbose=bool({"-v", "--verbose"} & {*environment.arguments}),
     )
     try:
         return _execute(environment)

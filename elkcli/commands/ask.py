@@ -55,8 +55,12 @@ def ask(
     fetch: options.Fetch = False,
     shrink: options.Shrink = False,
     messages_file: options.Messages = None,
-    edit: Annotated[bool, typer.Option("-e", "--edit", help="Write or finish the prompt in an editor")] = False,
-    no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Leave standard input alone")] = False,
+    edit: Annotated[
+        bool, typer.Option("-e", "--edit", rich_help_panel="Prompt", help="Write or finish the prompt in an editor")
+    ] = False,
+    no_stdin: Annotated[
+        bool, typer.Option("--no-stdin", rich_help_panel="Prompt", help="Leave standard input alone")
+    ] = False,
     temperature: options.Temperature = None,
     top_p: options.TopP = None,
     max_tokens: options.MaxTokens = None,
@@ -74,10 +78,13 @@ def ask(
     stream: options.Stream = None,
     format_: options.Format = None,
     extract: Annotated[
-        str | None, typer.Option("-x", "--extract", metavar="all|N|LANGUAGE", help="Print only code blocks")
+        str | None,
+        typer.Option(
+            "-x", "--extract", metavar="all|N|LANGUAGE", rich_help_panel="Output", help="Print only code blocks"
+        ),
     ] = None,
     raw_events: Annotated[
-        bool, typer.Option("--raw-events", help="Print the server's own objects, one a line")
+        bool, typer.Option("--raw-events", rich_help_panel="Output", help="Print the server's own objects, one a line")
     ] = False,
     output: options.Output = None,
     force: options.Force = False,
@@ -87,12 +94,19 @@ def ask(
     continue_: options.Continue = False,
     session: options.Session = None,
     no_history: options.NoHistory = False,
-    print_id: Annotated[bool, typer.Option("--print-id", help="Print the conversation's id on stderr")] = False,
-    fail_on_length: Annotated[
-        bool, typer.Option("--fail-on-length", help="Exit 8 where the token limit cut the answer")
+    print_id: Annotated[
+        bool, typer.Option("--print-id", rich_help_panel="Output", help="Print the conversation's id on stderr")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the request and stop")] = False,
-    curl: Annotated[bool, typer.Option("--curl", help="Print the request as a curl command and stop")] = False,
+    fail_on_length: Annotated[
+        bool,
+        typer.Option("--fail-on-length", rich_help_panel="Output", help="Exit 8 where the token limit cut the answer"),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", rich_help_panel="Output", help="Print the request and stop")
+    ] = False,
+    curl: Annotated[
+        bool, typer.Option("--curl", rich_help_panel="Output", help="Print the request as a curl command and stop")
+    ] = False,
     timeout: options.Timeout = None,
     retries: options.Retries = None,
     base_url: options.BaseUrl = None,
@@ -170,7 +184,6 @@ def ask(
             ),
             save=save,
             raw=raw_events or settings.format == "json",
-            notes_last=output == "-",
         )
         turn.record = asked.record()
         answer = turn.run()

@@ -218,9 +218,7 @@ class _Assembly:
             self.close()
         if self._client is None:
             token = token_for(self._environment, resolved)
-            self._client = client_for(
-                self._environment, resolved.settings, token, messages, profile=resolved.profile
-            )
+            self._client = client_for(self._environment, resolved.settings, token, messages, profile=resolved.profile)
             self._client_is_for = wanted
         return self._client
 

@@ -16,6 +16,8 @@ from elkcli.storage.checks import BadValue, header
 _REQUEST = "Request"
 _CONNECTION = "Connection"
 _OUTPUT = "Output"
+_PROMPT = "Prompt"
+_CONVERSATION = "Conversation"
 
 
 def _option(*names: str, help: str, metavar: str | None = None, group: str | None = None) -> Any:
@@ -25,17 +27,30 @@ def _option(*names: str, help: str, metavar: str | None = None, group: str | Non
 Text = str | None
 Flag = bool | None
 
-Profile = Annotated[Text, _option("-p", "--profile", metavar="NAME", help="Take defaults from this profile")]
+Profile = Annotated[Text, _option("-p", "--profile", metavar="NAME", help="Use this profile's settings")]
 Model = Annotated[Text, _option("-m", "--model", metavar="ID", help="Model [default: gemini-3.1-pro-preview]")]
-System = Annotated[Text, _option("-s", "--system", metavar="TEXT", help="System message; @FILE reads it from a file")]
+System = Annotated[
+    Text, _option("-s", "--system", metavar="TEXT", help="System message; @FILE reads it from a file", group=_PROMPT)
+]
 Attach = Annotated[
     list[str] | None,
-    _option("-a", "--attach", metavar="FILE|URL|-", help="Attach an image, PDF, audio or text file, or an image URL"),
+    _option(
+        "-a",
+        "--attach",
+        metavar="FILE|URL|-",
+        help="Attach an image, PDF, audio or text file, or an image URL",
+        group=_PROMPT,
+    ),
 ]
-Fetch = Annotated[bool, _option("--fetch", help="Download attached URLs here instead of sending the address")]
-Shrink = Annotated[bool, _option("--shrink", help="Shrink attached images that are too large")]
+Fetch = Annotated[
+    bool, _option("--fetch", help="Download attached URLs here instead of sending the address", group=_PROMPT)
+]
+Shrink = Annotated[bool, _option("--shrink", help="Shrink attached images that are too large", group=_PROMPT)]
 Messages = Annotated[
-    Text, _option("--messages", metavar="FILE", help="Earlier messages, a JSON array of {role, content} (-: stdin)")
+    Text,
+    _option(
+        "--messages", metavar="FILE", help="Earlier messages, a JSON array of {role, content} (-: stdin)", group=_PROMPT
+    ),
 ]
 Temperature = Annotated[Text, _option("--temperature", metavar="0..2", help="Sampling temperature", group=_REQUEST)]
 TopP = Annotated[Text, _option("--top-p", metavar="0..1", help="Nucleus sampling", group=_REQUEST)]
@@ -90,7 +105,9 @@ Header = Annotated[
     list[str] | None,
     _option("-H", "--header", metavar="'NAME: VALUE'", help="A further request header", group=_CONNECTION),
 ]
-Stream = Annotated[Flag, _option("--stream/--no-stream", help="Stream [default: but for json and images]")]
+Stream = Annotated[
+    Flag, _option("--stream/--no-stream", help="Stream [default: yes, but for json and images]", group=_REQUEST)
+]
 Format = Annotated[
     Text,
     _option(
@@ -111,10 +128,18 @@ Preview = Annotated[
 ]
 Continue = Annotated[
     bool,
-    _option("-c", "--continue", help="Go on with the latest conversation of this terminal, else of this directory"),
+    _option(
+        "-c",
+        "--continue",
+        help="Go on with the latest conversation of this terminal, else of this directory",
+        group=_CONVERSATION,
+    ),
 ]
-Session = Annotated[Text, _option("-S", "--session", metavar="NAME", help="Go on with this conversation, or begin it")]
-NoHistory = Annotated[bool, _option("--no-history", help="Keep nothing of this exchange")]
+Session = Annotated[
+    Text,
+    _option("-S", "--session", metavar="NAME", help="Go on with this conversation, or begin it", group=_CONVERSATION),
+]
+NoHistory = Annotated[bool, _option("--no-history", help="Keep nothing of this exchange", group=_CONVERSATION)]
 Timeout = Annotated[
     Text, _option("--timeout", metavar="SECONDS", help="Longest silence [default: 300]", group=_CONNECTION)
 ]

@@ -247,7 +247,6 @@ class Turn:
     record: Any = None
     save: Saver | None = None
     raw: bool = False
-    notes_last: bool = False  # remarks wait for the end of the answer
     keep_open: bool = False  # the client's connections serve further turns
     notes: list[Note] = field(default_factory=list)
 
@@ -264,7 +263,7 @@ class Turn:
                 self.display,
                 record=self.record,
                 save=self.save,
-                say=self.notes.append if self.messages.route is None and self._holds else say,
+                say=self.notes.append,  # remarks wait: the answer's line is open, often on the same screen
                 rest=self.client.rest,
             )
         except BrokenPipeError:
@@ -305,11 +304,6 @@ class Turn:
             found = near(self.environment, self.resolved.settings.base_url, self.request.model)
             if found:
                 error.hint = f"did you mean {' or '.join(found)}? `elkcli models` lists what this token may use"
-
-    @property
-    def _holds(self) -> bool:
-        """Whether remarks wait for the end of the answer, since its line is open where they would go."""
-        return self.notes_last or self.environment.at_terminal
 
     def _usage(self, answer: Answer) -> None:
         settings = self.resolved.settings

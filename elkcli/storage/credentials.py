@@ -58,7 +58,7 @@ def find(environment: Environment, resolved: Resolved) -> tuple[Token, str] | No
 def _elsewhere(bound: str, url: str) -> ConfigError:
     return ConfigError(
         f"the stored token belongs to {bound} and is not sent to {origin(url)}",
-        hint="give that address a profile and a token of its own (elkcli config set token -p NAME), or use ELKCLI_TOKEN",
+        hint="give that address a profile and a token of its own (config set token -p NAME), or use ELKCLI_TOKEN",
     )
 
 

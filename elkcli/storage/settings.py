@@ -45,7 +45,7 @@ class Key(NamedTuple):
 
 
 def _key(
-    help: str,  # noqa: A002 - the word users know
+    help: str,
     check: Callable[[object], Any],
     default: Any = None,
     *,
@@ -54,7 +54,7 @@ def _key(
     return Key(help, check, default, takes)
 
 
-def _pick(help: str, default: str | None, *choices: str) -> Any:  # noqa: A002
+def _pick(help: str, default: str | None, *choices: str) -> Any:
     return Key(help, one_of(*choices), default, "|".join(choices), choices)
 
 
@@ -283,9 +283,24 @@ def resolve(
             raise named_by(f"no profile is called {profile!r}", hint=hint)
         lay(table, "profile")
     own_url = values.get("base_url", default_of("base_url"))
-    lay(_from_variables(environment, profile), "environment")
+    _read_system(values, environment.config_dir)
+    found = _from_variables(environment, profile)
+    _read_system(found, environment.directory)
+    lay(found, "environment")
     lay(_from_options(options or {}), "option")
     return Resolved(Settings(**values), origins, profile, file, own_url)
+
+
+def _read_system(layer: dict[str, Any], directory: Path) -> None:
+    """Put what ``@FILE`` holds in the place of its name. Raises :class:`ConfigError`."""
+    name = layer.get("system")
+    if not isinstance(name, str) or not name.startswith("@"):
+        return
+    try:
+        layer["system"] = (directory / Path(name[1:]).expanduser()).read_text(encoding="utf-8-sig").rstrip("\n")
+    except (OSError, ValueError, RuntimeError) as problem:
+        why = getattr(problem, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"system: cannot read {name[1:]}: {why}") from problem
 
 
 def _from_variables(environment: Environment, profile: str | None) -> dict[str, Any]:

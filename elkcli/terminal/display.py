@@ -228,8 +228,10 @@ class JsonlDisplay:
                     "choice": piece.choice,
                 }
             )
+            self._line({"type": "text", "text": piece.reference, "choice": piece.choice})
         elif isinstance(piece, ToolCall):
-            self._line({"type": "tool_call", **json.loads(as_text(piece)), "choice": piece.choice})
+            call = json.loads(as_text(piece))
+            self._line({**call, "type": "tool_call", "choice": piece.choice})
         elif isinstance(piece, Usage):
             self._line(
                 {
