@@ -254,13 +254,14 @@ def test_events_are_those_that_are_told(elkcli: Elkcli) -> None:
     runs = [
         elkcli("ask", "-p", "demo", "-m", "demo-reason", "-f", "jsonl", "hi", stdin=b""),
         elkcli("ask", "-p", "demo", "--aspect-ratio", "1:1", "-f", "jsonl", "an elk", stdin=b""),
+        elkcli("ask", "-p", "demo", "-m", "demo-tool", "-f", "jsonl", "hi", stdin=b""),
         elkcli("ask", "-p", "demo", "-m", "demo-stream-error", "-f", "jsonl", "hi", stdin=b""),
     ]
     seen: dict[str, set[str]] = {}
     for event in [event for run in runs for event in run.events]:
         seen.setdefault(event.pop("type"), set()).update(event)
     assert seen == told
-    failed = runs[2].events[-1]["error"]
+    failed = runs[-1].events[-1]["error"]
     assert all(f"`{name}`" in table for name in failed)
 
 
