@@ -40,7 +40,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", place, cwd=TREE)
     with tarfile.open(next(place.glob("*.tar.gz"))) as archive:
         # the filter came with 3.11.4, and the archive is our own
-        archive.extractall(place, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(place, filter="data")
+        else:
+            archive.extractall(place)
     run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place, cwd=place / f"elkcli-{__version__}")
     return place
 

@@ -15,6 +15,7 @@ from elkcli.storage.history import History, Spent
 from elkcli.storage.settings import load, resolve
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import Messages, wants_color
+from elkcli.terminal.screen import measure
 from elkcli.terminal.tables import Cell, Column, tab_separated, table
 
 HELP = """Tokens and money by day, model and profile, from history.
@@ -29,6 +30,8 @@ set prices per million tokens in config.toml: [prices."gemini-3.1-pro-preview"] 
 """
 _BY = ("day", "model", "profile")
 _COUNTS = ("prompt", "completion", "total", "reasoning", "cached")
+_GAP = 3
+_SHORTEST_BAR = 8
 
 
 class Row(NamedTuple):
@@ -122,7 +125,14 @@ def _drawn(environment: Environment, keys: tuple[str, ...], rows: list[Row], pri
     profiles = len(keys) == 1 or any(row.key[-1] for row in rows)
     shown = [place for place, key in enumerate(keys) if key != "profile" or profiles]
     counts = [name for name in _COUNTS if any(row.counted(name) for row in rows)]
-    columns = [Column(keys[place]) for place in shown] + [Column("requests", number=True)]
+    room = measure(environment, environment.stdout)[0]
+    names_wide = sum(max(len(keys[place]), *(len(row.key[place]) for row in rows)) + _GAP for place in shown)
+    for spare in ("cached", "reasoning", "prompt", "completion"):  # what a narrow terminal can do without
+        numbers_wide = sum(max(len(name), 7) + _GAP for name in counts) + (len("requests") + _GAP) + 12 * priced
+        if spare in counts and names_wide + numbers_wide + _SHORTEST_BAR > room:
+            counts.remove(spare)
+    columns = [Column(keys[place], elastic=keys[place] != "day") for place in shown]
+    columns += [Column("requests", number=True)]
     columns += [Column(name, number=True) for name in counts]
     columns += [Column("cost", number=True)] * priced + [Column("", elastic=True)]
     largest = max(1, *(_total(row.usage) for row in rows))
