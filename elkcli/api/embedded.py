@@ -15,6 +15,7 @@ import io
 import os
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple, TypeAlias, cast
 
@@ -41,6 +42,7 @@ _WRAP = re.compile(r"[ \t\r\n]{1,16}([A-Za-z0-9+/]*)={0,2}")
 _BEGUN = re.compile(r"(?<![A-Za-z0-9_-])(?:d|da|dat|data)\Z", re.I)
 _AGAIN = re.compile(r"(?<![A-Za-z0-9_-])data\Z", re.I)
 _START = r"(?i:(?<![A-Za-z0-9_-])data:)"
+_PLAIN = re.compile(_START)
 _CLOSERS = {"(": ")", "<": ">", '"': '"', "'": "'"}
 _WRAPPED = 60
 _FLUSH = 1 << 16
@@ -62,8 +64,21 @@ class Hoard:
         self._secret = os.urandom(16).hex()
         self._kept: dict[int, Found] = {}
         self._made = 0
-        self.token = re.compile(rf"<elkcli-{self._secret}-(\d{{1,9}})>")
-        self.start = re.compile(f"{self.token.pattern}|{_START}")
+
+    @property
+    def used(self) -> bool:
+        """Whether there are tokens to look for."""
+        return self._made > 0
+
+    @cached_property
+    def token(self) -> re.Pattern[str]:
+        """What a token looks like; its number is the first group."""
+        return re.compile(rf"<elkcli-{self._secret}-(\d{{1,9}})>")
+
+    @cached_property
+    def start(self) -> re.Pattern[str]:
+        """Where a token or a data URL begins."""
+        return re.compile(f"{self.token.pattern}|{_START}")
 
     def hoist(self, line: bytes | bytearray) -> bytes | bytearray:
         """``line`` (JSON, or SSE with JSON in it) with a token in the place of each large base64 data URL.
@@ -172,7 +187,6 @@ class Splitter:
 
     def __init__(self, hoard: Hoard | None = None) -> None:
         self._hoard = hoard
-        self._start = hoard.start if hoard is not None else re.compile(_START)
         self._step = self._words
         self._held = ""
         self._last = ""  # the character before what is held
@@ -225,9 +239,10 @@ class Splitter:
         return len(text)
 
     def _words(self, text: str, at: int, final: bool, out: list[Bit]) -> int:
-        match = self._start.search(text, at)
+        start = self._hoard.start if self._hoard is not None and self._hoard.used else _PLAIN
+        match = start.search(text, at)
         if match is not None and match.start() == 0 and re.match(r"[A-Za-z0-9_-]", self._last) and text[0] != "<":
-            match = self._start.search(text, 1)
+            match = start.search(text, 1)
         if match is None:
             tail = text[-5:] if len(text) > 4 else self._last + text
             begun = None if final else _BEGUN.search(tail)
