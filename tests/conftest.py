@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import hypothesis
 import pytest
 
 from elkcli.environment import Environment
@@ -23,6 +24,9 @@ from tests.server import Server
 from tests.terminals import Terminal
 
 TOKEN = "sk-test-dontleakthis0123456789abcdef"
+# the same examples at each run: a suite that fails by chance tells nothing of the change at hand
+hypothesis.settings.register_profile("elkcli", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("elkcli")
 TREE = Path(__file__).resolve().parent.parent
 
 
