@@ -184,7 +184,7 @@ def _usage_error(problem: typer.TyperException) -> UsageError:
         near = near or ", ".join(get_close_matches(unknown[1], COMMANDS, n=1))
     possible = getattr(problem, "possibilities", None)
     if possible:
-        near = sorted(possible)[0] if len(possible) == 1 else ", ".join(possible)
+        near = possible[0]  # the nearest comes first
     context = getattr(problem, "ctx", None)
     path = context.command_path if context is not None else "elkcli"
     hint = f"did you mean {near}?" if near else f"{path} --help"

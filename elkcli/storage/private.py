@@ -16,6 +16,8 @@ def make_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700)
     except FileNotFoundError:
+        if path.parent.is_dir():  # it is not the parent that is missing: nothing can be made there (/proc, say)
+            raise
         make_directory(path.parent)
         make_directory(path)
     except OSError:  # another process was faster, or it has always been there; some systems say EROFS before EEXIST

@@ -38,8 +38,8 @@ from elkcli.conversation import (
 )
 from elkcli.environment import Environment
 from elkcli.errors import ApiError, ElkError, UsageError
+from elkcli.storage import private, schema
 from elkcli.storage import recorder as recording
-from elkcli.storage import schema
 from elkcli.storage.history import History
 from elkcli.storage.recorder import Recorder
 from elkcli.storage.terminal_key import terminal_key
@@ -764,3 +764,8 @@ def test_a_process_that_hurries_but_lives_on_does_not_run_out_of_files(data: Pat
         with contextlib.suppress(OSError):
             descriptors.append(os.readlink(f"/proc/self/fd/{name}"))
     assert sum(path == str(data / "history.db") for path in descriptors) <= 2, "SQLite keeps one for the next to open"
+
+
+def test_a_place_where_nothing_can_be_made_is_an_error_and_no_endless_try() -> None:
+    with pytest.raises(OSError):
+        private.make_directory(Path("/proc/elkcli/deep"))
