@@ -130,7 +130,9 @@ class Assembly:
         elif isinstance(kind, str) and kind not in self._unknown and len(self._unknown) < 8:
             self._unknown.add(kind)
             self.flush()
-            self.pieces.append(Note(f"a part of the answer is of a kind elkcli does not know: {kind[:80]}", True))
+            self.pieces.append(
+                Note(f"a part of the answer is of a kind elkcli does not know: {whole(kind[:80])}", True)
+            )
 
     def image(self, image: object, index: int) -> None:
         url: object = image
@@ -184,7 +186,7 @@ class Assembly:
 
     def calls(self) -> list[ToolCall]:
         return [
-            ToolCall(call.id, call.name, "".join(call.arguments), choice)
+            ToolCall(call.id and whole(call.id), whole(call.name), whole("".join(call.arguments)), choice)
             for (choice, _), call in sorted(self._calls.items())
         ]
 

@@ -189,3 +189,19 @@ def test_twenty_megabytes_in_one_line_take_no_quadratic_time() -> None:
     (media,) = [piece for piece in pieces if isinstance(piece, Media)]
     assert len(media.data) == 15_000_008
     assert isinstance(pieces[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": [{"type": "te\ud83dxt", "text": "a"}, {"type": "text", "text": "b"}]},
+        {"content": None, "tool_calls": [{"id": "\ud83d", "function": {"name": "\ude00", "arguments": "{\ud83d"}}]},
+    ],
+)
+def test_half_a_character_in_any_word_can_be_printed(message: dict[str, object]) -> None:
+    decoder = Decoder()
+    pieces = decoder.feed(json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode())
+    for piece in [*pieces, *decoder.close()]:
+        repr(piece).encode()
+        for name in ("text", "id", "name", "arguments"):
+            (getattr(piece, name, None) or "").encode()
