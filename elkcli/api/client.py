@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -42,6 +43,7 @@ from elkcli.value import changed
 
 __all__ = ["Client", "Connection", "trust"]
 
+MOST_LEFTOVERS = 8  # reads after the end of an answer; a server that goes on talking is hung up on
 MOST_KEEP_ALIVE = 12  # silences that comments may fill before a server that says nothing else counts as silent
 REPLY_BODY = 32 * 1024 * 1024
 
@@ -182,7 +184,7 @@ class Client:
                     # an end that is already on its way lets the connection be used again
                     timeouts["read"] = AFTER_DONE_SECONDS
                     with suppress(httpx.HTTPError):
-                        for _ in stream:
+                        for _ in islice(stream, MOST_LEFTOVERS):
                             pass
                     return
                 if decoder.reasons_seen:

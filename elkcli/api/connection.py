@@ -251,6 +251,10 @@ def refusal(response: httpx.Response, body: bytes | bytearray, request: Request,
     return Refused(error, retry_after(response.headers))
 
 
+BOMB_FROM = 16 * 1024 * 1024  # bytes; what is smaller may be packed as tightly as it likes
+BOMB_RATIO = 200  # text and base64 pack to a tenth; zeros to a thousandth
+
+
 def inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
     """Undo a Content-Encoding that was not asked for, a bounded piece at a time: a small bomb stays small."""
     encoding = encoding.strip().lower()
@@ -260,10 +264,17 @@ def inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
         raise ApiError(f"the server's reply is compressed in a way elkcli does not read: {encoding[:40]}")
     unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
 
+    packed = unpacked = 0
+
     def inflate(chunk: bytes) -> Iterator[bytes]:
+        nonlocal packed, unpacked
         rest = chunk
+        packed += len(chunk)
         while rest:
             part = unpack.decompress(rest, 1024 * 1024)
+            unpacked += len(part)
+            if unpacked > BOMB_FROM and unpacked > BOMB_RATIO * packed:
+                raise ApiError("the server's reply is a decompression bomb: it grows without end when unpacked")
             if part:
                 yield part
             rest = unpack.unconsumed_tail

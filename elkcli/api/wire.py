@@ -17,7 +17,7 @@ from elkcli.api.verdict import error_of, from_error
 from elkcli.conversation import Event, Finished, Note, Piece, Start, Usage
 from elkcli.errors import ApiError, ElkError
 
-BODY_LIMIT = 512 * 1024 * 1024  # bytes of one reply that is not a stream, or of one line of a stream
+BODY_LIMIT = 256 * 1024 * 1024  # bytes of one reply that is not a stream, or of one line of a stream
 _PREFIXES = (b"data", b":", b"event", b"id", b"retry")
 
 # strict=False: some servers leave raw control characters inside strings
