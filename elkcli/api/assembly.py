@@ -11,7 +11,7 @@ from elkcli.api.embedded import Bit, Found, Hoard, Splitter
 from elkcli.conversation import Media, Note, Piece, Reasoning, Text, ToolCall
 from elkcli.errors import ElkError, Incomplete
 
-TEXT_LIMIT = 64 * 1024 * 1024  # characters of answer and reasoning
+TEXT_LIMIT = 32 * 1024 * 1024  # characters of answer and reasoning
 _HIGH = re.compile("[\ud800-\udbff]\\Z")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
