@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
 from elkcli import __version__
 
+TYPE_CHECKING = False  # typing itself would cost --version a quarter of its time
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from elkcli.environment import Environment
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any, BinaryIO, TextIO, cast
 import typer
 
 from elkcli.api.request import as_curl, shown
-from elkcli.codeblocks import check_which
 from elkcli.commands import options
 from elkcli.commands.prompt import Input, Prompt, attachments, build, edited, from_json
 from elkcli.commands.turn import (
@@ -144,6 +143,8 @@ def ask(
     messages = speaker(environment, resolved.settings, quiet=quiet, verbose=verbose)
     try:
         if extract is not None:
+            from elkcli.codeblocks import check_which
+
             check_which(extract)
         asked = _Asked(environment, resolved, messages, given, profile)
         asked.read_header(header)

@@ -8,7 +8,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol
 
-from elkcli.codeblocks import code_blocks, pick
 from elkcli.conversation import (
     Event,
     Failure,
@@ -161,6 +160,8 @@ class ExtractDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        from elkcli.codeblocks import code_blocks, pick
+
         blocks = pick(code_blocks("".join(self._texts)), self._which)
         code = "".join(block.code for block in blocks)
         self._out.write((safe(code) if self._safe else code).encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 # Emoji that take part in sequences: what a joiner may join, and what a variation selector may vary.
 _EMOJI = (
@@ -15,19 +16,31 @@ _JOINING = (
     "\u1780-\u17b3\u17b6-\u180a\u1820-\u18af"
 )
 
-# Newline and tab are the only controls that stay. The rest: C0, DEL, C1, the format characters of Unicode (but the
-# Arabic number signs, which are seen), separators, fillers, variation selectors, surrogates, non-characters.
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
-    "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-_EMOJI_CHARACTER = re.compile(f"[{_EMOJI}]")
-_JOINING_CHARACTER = re.compile(f"[{_JOINING}]")
 _KEYCAP_BASE = frozenset("0123456789#*")
 
 # The last character of a stream that is not judged before its neighbour came.
 _UNDECIDED = frozenset("\r\u200c\u200d\ufe0e\ufe0f")
+
+
+# Newline and tab are the only controls that stay. The rest: C0, DEL, C1, the format characters of Unicode (but the
+# Arabic number signs, which are seen), separators, fillers, variation selectors, surrogates, non-characters.
+@cache  # a run that says nothing on a terminal does not pay for compiling
+def _forbidden() -> re.Pattern[str]:
+    return re.compile(
+        "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+        "\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+        "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    )
+
+
+@cache
+def _is_emoji() -> re.Pattern[str]:
+    return re.compile(f"[{_EMOJI}]")
+
+
+@cache
+def _joins() -> re.Pattern[str]:
+    return re.compile(f"[{_JOINING}]")
 
 
 def safe(text: str) -> str:
@@ -35,7 +48,9 @@ def safe(text: str) -> str:
 
     A carriage return before a newline is dropped. Joiners stay in emoji and in the scripts that are spelt with them.
     """
-    return text if _FORBIDDEN.search(text) is None else _replaced(text, 0)
+    if text.isascii() and text.isprintable():
+        return text
+    return text if _forbidden().search(text) is None else _replaced(text, 0)
 
 
 def safe_line(text: str, limit: int = 200) -> str:
@@ -73,7 +88,7 @@ class SafeStream:
     def _give(self, text: str, end: int) -> str:
         self._held = text[end:]
         context, self._before = self._before, (self._before + text[:end])[-2:]
-        if _FORBIDDEN.search(text, 0, end) is None:
+        if _forbidden().search(text, 0, end) is None:
             return text[:end]
         return _replaced(context + text, len(context), len(context) + end)
 
@@ -82,7 +97,7 @@ def _replaced(text: str, start: int, end: int | None = None) -> str:
     if end is None:
         end = len(text)
     out: list[str] = []
-    for found in _FORBIDDEN.finditer(text, start, end):
+    for found in _forbidden().finditer(text, start, end):
         at = found.start()
         out.append(text[start:at])
         out.append(_stand_in(text, at))
@@ -109,12 +124,12 @@ def _belongs(text: str, at: int, character: str) -> bool:
     """Whether an invisible character is part of how an emoji or a word is written."""
     before = text[at - 1] if at else ""
     after = text[at + 1 : at + 2]
-    if character in "\u200c\u200d" and _JOINING_CHARACTER.match(before):
+    if character in "\u200c\u200d" and _joins().match(before):
         return True
     if character == "\u200d":
         if before == "\ufe0f" and at >= 2:
             before = text[at - 2]
-        return bool(_EMOJI_CHARACTER.match(before) and _EMOJI_CHARACTER.match(after))
+        return bool(_is_emoji().match(before) and _is_emoji().match(after))
     if character in "\ufe0e\ufe0f":
-        return bool(_EMOJI_CHARACTER.match(before)) or (before in _KEYCAP_BASE and after == "\u20e3")
+        return bool(_is_emoji().match(before)) or (before in _KEYCAP_BASE and after == "\u20e3")
     return False
