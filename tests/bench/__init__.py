@@ -1,0 +1,1 @@
+"""Measurements: `python -m tests.bench`. Nothing here is a test, and nothing asserts a time."""
