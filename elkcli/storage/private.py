@@ -13,13 +13,10 @@ _APPEND = os.O_CREAT | os.O_APPEND | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) |
 
 def make_directory(path: Path) -> None:
     """Make ``path`` and every missing parent, 0700. One that is there already keeps its mode. Raises ``OSError``."""
+    if not path.parent.is_dir():
+        make_directory(path.parent)
     try:
         path.mkdir(mode=0o700)
-    except FileNotFoundError:
-        if path.parent.is_dir():  # it is not the parent that is missing: nothing can be made there (/proc, say)
-            raise
-        make_directory(path.parent)
-        make_directory(path)
     except OSError:  # another process was faster, or it has always been there; some systems say EROFS before EEXIST
         if not path.is_dir():
             raise

@@ -10,8 +10,10 @@ import signal
 import sqlite3
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -769,3 +771,16 @@ def test_a_process_that_hurries_but_lives_on_does_not_run_out_of_files(data: Pat
 def test_a_place_where_nothing_can_be_made_is_an_error_and_no_endless_try() -> None:
     with pytest.raises(OSError):
         private.make_directory(Path("/proc/elkcli/deep"))
+
+
+def test_many_who_make_one_deep_directory_at_once_all_have_it(tmp_path: Path) -> None:
+    for attempt in range(100):
+        gate = threading.Barrier(4)
+
+        def make(deep: Path = tmp_path / str(attempt) / "share" / "elkcli", gate: threading.Barrier = gate) -> bool:
+            gate.wait(10)
+            private.make_directory(deep)
+            return deep.is_dir()
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all([each.result() for each in [pool.submit(make) for _ in range(4)]])
