@@ -783,4 +783,5 @@ def test_many_who_make_one_deep_directory_at_once_all_have_it(tmp_path: Path) ->
             return deep.is_dir()
 
         with ThreadPoolExecutor(4) as pool:
-            assert all([each.result() for each in [pool.submit(make) for _ in range(4)]])
+            tries = [pool.submit(make) for _ in range(4)]
+            assert all(each.result() for each in tries)
