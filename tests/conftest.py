@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -28,6 +29,11 @@ TOKEN = "sk-test-dontleakthis0123456789abcdef"
 hypothesis.settings.register_profile("elkcli", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("elkcli")
 TREE = Path(__file__).resolve().parent.parent
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Skips a test where a program is not installed."""
+    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not there")
 
 
 @dataclass(frozen=True)

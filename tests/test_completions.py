@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from elkcli.commands.app import COMMANDS
-from tests.conftest import TREE, Elkcli
+from tests.conftest import TREE, Elkcli, needs
 from tests.terminals import Terminal
 
 FOLDER = TREE / "completions"
@@ -103,7 +103,11 @@ class Place:
         return done.stdout.splitlines()
 
     def bash(self, line: str) -> list[str]:
-        """What bash would offer; the line is parted as readline parts it."""
+        """What bash would offer, as it is meant."""
+        return [word.replace("\\ ", " ") for word in self.put_by_bash(line)]
+
+    def put_by_bash(self, line: str) -> list[str]:
+        """What bash would put on the line; the line is parted as readline parts it."""
         words = re.findall(r'"[^"]*"?|[:=@]|(?:\\.|[^\s:=@])+', line)
         if line[-1].isspace():
             words.append("")
@@ -114,7 +118,7 @@ class Place:
             _elkcli
             [ ${{#COMPREPLY[@]}} = 0 ] || printf '%s\\n' "${{COMPREPLY[@]}}"
         """
-        return [word.replace("\\ ", " ") for word in self.run("bash", "--norc", "--noprofile", "-c", script)]
+        return self.run("bash", "--norc", "--noprofile", "-c", script)
 
     def fish(self, line: str) -> list[str]:
         """What fish would offer, without what it says beside."""
@@ -126,10 +130,6 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path / "home")
-
-
-def needs(shell: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"{shell} is not there")
 
 
 @needs("bash")
@@ -207,11 +207,20 @@ def test_the_usual_directories_are_looked_in_where_no_variable_names_others(shel
 
 
 @needs("bash")
-def test_a_model_named_by_a_hostile_server_runs_nothing(place: Place) -> None:
-    evil = '{"https://a d": {"at": 1, "ids": ["a;touch gone", "b$(touch gone)", "c\\u001b[2J", "`touch gone`"]}}'
-    Path(place.env["ELKCLI_DATA_DIR"], "models.json").write_text(evil)
-    offered = place.bash("elkcli ask -m ")
-    assert offered == ["a\\;touch gone", "b\\$\\(touch gone\\)", "\\`touch gone\\`"]
+@pytest.mark.parametrize(
+    ("quote", "unsafe"),
+    [("", set()), ("'", {"d'; touch gone; '"}), ('"', {"e!!"})],  # what cannot stand between these is not offered
+)
+def test_a_model_named_by_a_hostile_server_runs_nothing(quote: str, unsafe: set[str], place: Place) -> None:
+    hostile = ["a;touch gone", "b$(touch gone)", "`touch gone`", "d'; touch gone; '", "e!!", "$g", 'f"; touch gone; "']
+    ids = ", ".join(f'"{name}"' for name in hostile if '"' not in name)
+    models = Path(place.env["ELKCLI_DATA_DIR"], "models.json")
+    models.write_text(f'{{"https://a d": {{"at": 1, "ids": [{ids}, "c\\u001b[2J"]}}}}')
+    profiles = Path(place.env["ELKCLI_CONFIG_DIR"], "config.toml")
+    profiles.write_text("[profiles.'f\"; touch gone; \"']\n")
+    offered = [*place.put_by_bash(f"elkcli ask -m {quote}"), *place.put_by_bash(f"elkcli ask -p {quote}f")]
+    meant = [place.run("bash", "-c", f"printf %s {quote}{word}{quote}") for word in offered]
+    assert meant == [[name] for name in hostile if name not in unsafe]
     assert not (place.work / "gone").exists()
 
 

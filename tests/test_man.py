@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,14 +11,10 @@ import pytest
 
 from elkcli.commands.app import COMMANDS
 from elkcli.storage.settings import KEYS, variable
-from tests.conftest import TREE
+from tests.conftest import TREE, needs
 
 MAN = TREE / "man"
 PAGES = sorted(MAN.glob("*.[15]"))
-
-
-def needs(program: str) -> pytest.MarkDecorator:
-    return pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not there")
 
 
 def shown(page: Path) -> str:

@@ -293,8 +293,9 @@ def test_the_token_is_never_among_the_arguments_of_a_process(elkcli: Elkcli, ser
     process = elkcli.process("ask", "hi", env={"ELKCLI_BASE_URL": server.url})
     while not server.requests:
         assert process.popen.poll() is None
-    shown = subprocess.run(["ps", "-p", str(process.popen.pid), "-o", "args="], capture_output=True, check=False).stdout
-    shown = shown or Path(f"/proc/{process.popen.pid}/cmdline").read_bytes()
+    listed = Path(f"/proc/{process.popen.pid}/cmdline")
+    ps = ["ps", "-p", str(process.popen.pid), "-o", "args="]
+    shown = listed.read_bytes() if listed.exists() else subprocess.run(ps, capture_output=True, check=True).stdout
     assert Path(sys.executable).name.encode() in shown
     assert TOKEN.encode() not in shown
     process.signal(15)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Elkcli
+from tests.conftest import Elkcli, needs
 from tests.server import Server
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -267,6 +267,7 @@ PROMPTS = [
 ]
 
 
+@needs("curl")
 @pytest.mark.slow
 @pytest.mark.parametrize("prompt", PROMPTS, ids=[ascii(prompt[:12]) for prompt in PROMPTS])
 def test_the_curl_command_really_runs_and_sends_the_same(

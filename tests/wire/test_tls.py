@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TOKEN, Elkcli
+from tests.conftest import TOKEN, Elkcli, needs
 from tests.server import Server
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+pytestmark = needs("openssl")
 
 
 class SecureServer(Server):

@@ -203,6 +203,7 @@ _elkcli() {
     \"* | \'*)
       quote=${cur:0:1}
       cur=${cur:1}
+      [ "$quote" = \' ] || cur=${cur//\\/}
       prefix=
       ;;
     *) cur=${cur//\\/} ;;
@@ -228,7 +229,13 @@ _elkcli() {
       case $word in
         '' | *\\*) ;; # a backslash: an escape of JSON, which no name of a model needs
         "$cur"*)
-          [ -n "$quote" ] || printf -v word %q "$word"
+          # readline puts it on the line as it is: what the shell would act on there is quoted, or not offered
+          case $quote:$word in
+            \':*\'* | \":*!*) continue ;;
+            \':*) ;;
+            \":*) word=${word//\"/\\\"} word=${word//\$/\\$} word=${word//\`/\\\`} ;;
+            *) printf -v word %q "$word" ;;
+          esac
           COMPREPLY+=("$prefix$word")
           ;;
       esac
