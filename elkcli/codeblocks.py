@@ -8,6 +8,8 @@ from typing import NamedTuple
 from elkcli.errors import UsageError
 
 _OPEN = re.compile(r"^(?P<lead>[ \t>]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*)(?P<fence>`{3,}|~{3,})(?P<info>[^\n]*)$")
+_DEEP = re.compile(r" {0,3}\t| {4}")  # four columns in, a fence is code
+_QUOTE = re.compile(r"[ \t]{0,3}>[ ]?")
 _ALIASES = {
     "py": "python", "python3": "python", "js": "javascript", "node": "javascript", "ts": "typescript",
     "sh": "shell", "bash": "shell", "zsh": "shell", "console": "shell", "yml": "yaml", "rs": "rust",
@@ -27,20 +29,23 @@ def code_blocks(markdown: str) -> list[CodeBlock]:
     """The fenced blocks of ``markdown``, in order, also in lists and quotes; one that never ends goes to the end."""
     blocks: list[CodeBlock] = []
     fence = language = ""
-    lead = 0
-    quoted = False
+    depth = lead = 0
     lines: list[str] = []
     for bare in markdown.removesuffix("\n").split("\n"):
+        if fence and depth and not _QUOTE.match(bare):  # the quote is over, and with it the block
+            blocks.append(CodeBlock(language, "".join(lines)))
+            fence = ""
         if not fence:
             match = _OPEN.match(bare.rstrip("\r"))
             if match and not (match["fence"][0] == "`" and "`" in match["info"]):
-                fence, lead, quoted = match["fence"], len(match["lead"].expandtabs(4)), ">" in match["lead"]
-                words = match["info"].split()
-                language = words[0].strip("{}.").lower() if words else ""
+                fence, depth = match["fence"], match["lead"].count(">")
+                lead = len(_unquoted(match["lead"], depth).expandtabs(4))
+                words = re.split(r"[\s,:]", match["info"].strip().lstrip("{. "), maxsplit=1)
+                language = words[0].rstrip("}").lower()
                 lines = []
             continue
-        content = _without(bare, lead, quoted)
-        closing = content.strip()
+        content = _without(_unquoted(bare, depth), lead)
+        closing = "" if _DEEP.match(content) else content.strip()
         if closing and set(closing) == {fence[0]} and len(closing) >= len(fence):
             blocks.append(CodeBlock(language, "".join(lines)))
             fence = ""
@@ -51,10 +56,15 @@ def code_blocks(markdown: str) -> list[CodeBlock]:
     return blocks
 
 
-def _without(line: str, lead: int, quoted: bool) -> str:
-    """``line`` without the indentation or quote marks that its opening fence had."""
-    if quoted:
-        return re.sub(r"^(?:[ \t]{0,3}>[ ]?)+", "", line)
+def _unquoted(line: str, depth: int) -> str:
+    """``line`` without the marks of the quotes it lies in; those of the code itself stay."""
+    for _ in range(depth):
+        line = _QUOTE.sub("", line, count=1)
+    return line
+
+
+def _without(line: str, lead: int) -> str:
+    """``line`` without the indentation that its opening fence had."""
     taken = 0
     while taken < lead and line[:1] in (" ", "\t"):
         line = line[1:]

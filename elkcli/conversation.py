@@ -165,6 +165,18 @@ class Event(Value):
     whole: bool = False
 
 
+def in_order(choices: list[Any]) -> list[dict[str, Any]]:
+    """The choices of a whole reply in order: by ``index`` where each has its own, else as they stand.
+
+    Their place in this list is what counts: the sample reply of the API page numbers its only choice 1.
+    """
+    found = [choice for choice in choices if isinstance(choice, dict)]
+    numbers = [choice.get("index") for choice in found]
+    if all(type(number) is int for number in numbers) and len(set(numbers)) == len(numbers):
+        found.sort(key=lambda choice: int(choice["index"]))
+    return found
+
+
 class Note(Value):
     """Something worth a word on stderr that is no failure."""
 

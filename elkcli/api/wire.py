@@ -14,7 +14,7 @@ from elkcli.api.embedded import HOIST_FROM
 from elkcli.api.ending import Ending, counted
 from elkcli.api.sse import BOM, Events, LineTooLong
 from elkcli.api.verdict import error_of, from_error
-from elkcli.conversation import Event, Finished, Note, Piece, Start, Usage
+from elkcli.conversation import Event, Finished, Note, Piece, Start, Usage, in_order
 from elkcli.errors import ApiError, ElkError
 
 BODY_LIMIT = 256 * 1024 * 1024  # bytes of one reply that is not a stream, or of one line of a stream
@@ -237,9 +237,15 @@ class Decoder:
                 self._chunks += 1
             return
         self._chunks += 1
+        if whole:
+            for place, choice in enumerate(in_order(choices)):
+                self._choice(choice, body, place, whole)
+            return
         for choice in choices:
             if isinstance(choice, dict):
-                self._choice(choice, body, whole)
+                index = choice.get("index")
+                good = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 1024
+                self._choice(choice, body, index if good else 0, whole)
 
     def _more_text(self, body: dict[str, Any]) -> bool:
         """Whether ``body`` was one more piece of the first choice's text and nothing else, as nearly all chunks are."""
@@ -272,11 +278,7 @@ class Decoder:
             )
         )
 
-    def _choice(self, choice: dict[str, Any], body: dict[str, Any], whole: bool) -> None:
-        index = choice.get("index")
-        if whole or not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 1024:
-            # the sample reply of the API page counts its only choice as 1
-            index = body["choices"].index(choice) if whole else 0
+    def _choice(self, choice: dict[str, Any], body: dict[str, Any], index: int, whole: bool) -> None:
         delta = choice.get("delta")
         if not isinstance(delta, dict):
             message = choice.get("message")
@@ -351,11 +353,19 @@ class Decoder:
             self._error = error
         self.done = True
 
+    def _reason(self) -> str | None:
+        """Of several choices, what kept one from being whole; else what is said of the first."""
+        said = self._reasons.values()
+        for grave in ("content_filter", "length"):
+            if grave in said:
+                return grave
+        return self._reasons.get(0) or next(iter(said), None)
+
     def _judge(self, failed: ElkError | None) -> None:
         """Lay the last pieces: usage, a remark, the verdict."""
         ending = Ending(
             answered=self.answered or bool(self._assembly.calls()),
-            reason=self._reasons.get(0) or next(iter(self._reasons.values()), None),
+            reason=self._reason(),
             error=self._error,
             broken=failed,
             damaged=self._damaged > 0,

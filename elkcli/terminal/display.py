@@ -152,7 +152,8 @@ class ExtractDisplay:
         self._out = standard_output(environment)
         self._safe = environment.stdout_is_terminal
         self._which = which
-        self._texts: list[str] = []
+        self._texts: dict[int, list[str]] = {}
+        self._failed = False
 
     def __enter__(self) -> ExtractDisplay:
         return self
@@ -162,20 +163,24 @@ class ExtractDisplay:
     ) -> None:
         from elkcli.codeblocks import code_blocks, pick
 
-        blocks = pick(code_blocks("".join(self._texts)), self._which)
+        blocks = pick(
+            [block for _, texts in sorted(self._texts.items()) for block in code_blocks("".join(texts))], self._which
+        )
         code = "".join(block.code for block in blocks)
         self._out.write((safe(code) if self._safe else code).encode())
         self._out.flush()
-        if not blocks and kind is None:
+        if not blocks and kind is None and not self._failed:
             what = "no code block" if self._which == "all" else f"no code block {self._which}"
             raise Incomplete(f"{what} in the answer", hint="without --extract the whole answer is printed")
 
     def show(self, piece: Piece) -> None:
-        """Keep the words."""
-        if isinstance(piece, Text) and piece.choice == 0:
-            self._texts.append(piece.text)
-        elif isinstance(piece, SavedMedia) and piece.choice == 0:
-            self._texts.append(piece.reference)
+        """Keep the words. An answer that failed has its own error, which a missing block must not hide."""
+        if isinstance(piece, Text):
+            self._texts.setdefault(piece.choice, []).append(piece.text)
+        elif isinstance(piece, SavedMedia):
+            self._texts.setdefault(piece.choice, []).append(piece.reference)
+        elif isinstance(piece, Failure):
+            self._failed = True
 
 
 class JsonlDisplay:

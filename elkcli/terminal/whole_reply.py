@@ -6,7 +6,7 @@ import json
 from types import TracebackType
 from typing import Any
 
-from elkcli.conversation import Event, Piece, SavedMedia, Text
+from elkcli.conversation import Event, Piece, SavedMedia, Text, in_order
 from elkcli.environment import Environment
 from elkcli.terminal.display import standard_output
 
@@ -48,10 +48,11 @@ class JsonDisplay:
             self._texts.setdefault(piece.choice, []).append(piece.reference)
 
     def _refer(self, reply: dict[str, Any]) -> None:
-        for choice in reply.get("choices") or []:
-            message = choice.get("message") if isinstance(choice, dict) else None
+        for place, choice in enumerate(in_order(reply.get("choices") or [])):
+            message = choice.get("message")
             if isinstance(message, dict):
-                message["content"] = "".join(self._texts.get(choice.get("index", 0), []))
+                number = place if self._collected.whole else choice.get("index", 0)
+                message["content"] = "".join(self._texts.get(number, []))
                 message.pop("images", None)
 
 
@@ -65,6 +66,11 @@ class Collected:
         self._texts: dict[tuple[int, str], list[str]] = {}
         self._calls: dict[tuple[int, int], dict[str, Any]] = {}
         self._any = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether the reply came in one object."""
+        return self._whole is not None
 
     def add(self, event: Event) -> None:
         """One object of the server; an error object is passed over."""

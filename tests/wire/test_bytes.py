@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import Elkcli
-from tests.server import DONE, Server, chunk, event
+from tests.server import DONE, Server, chunk, event, whole
 
 TEXTS = [
     "plain",
@@ -191,3 +191,68 @@ def test_no_block_at_all_is_8(elkcli: Elkcli, server: Server) -> None:
 def test_extract_zero_is_a_usage_error(elkcli: Elkcli, server: Server) -> None:
     elkcli("ask", "hi", "-x", "0").fails(2)
     assert not server.requests
+
+
+def test_an_error_is_not_hidden_by_a_missing_block(elkcli: Elkcli, server: Server) -> None:
+    server.fails(400, {"error": {"message": "bad aspect ratio", "code": "invalid_request"}})
+    result = elkcli("ask", "hi", "-x", "all").fails(6)
+    assert "bad aspect ratio" in result.err
+    assert "no code block" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "which", "out"),
+    [
+        ('```py\ndef f():\n    """\n    ```\n    x\n    ```\n    """\n```\nafter\n', "all",
+         b'def f():\n    """\n    ```\n    x\n    ```\n    """\n'),
+        ("1. do\n\n   ```sh\n   ls\n     -la\n   ```\n", "all", b"ls\n  -la\n"),
+        ("- so:\n  ```sh\n  ls\n```\nafter\n", "all", b"ls\n"),
+        ("> ```sh\n> > /dev/null\n>\n>  b\n> ```\n", "all", b"> /dev/null\n\n b\n"),
+        ("> ```sh\n> ls\n\nafter\n\n```\nx\n```\n", "all", b"ls\nx\n"),
+        ("```\na\n``` b\nc\n`````\nafter", "all", b"a\n``` b\nc\n"),
+        ("```rust,ignore\na\n```\n```{.py title=x}\nb\n```\n", "rust", b"a\n"),
+        ("```rust,ignore\na\n```\n```{.py title=x}\nb\n```\n", "python", b"b\n"),
+        ("```c++\na\n```\n```c#\nb\n```\n", "c#", b"b\n"),
+        ("```\r\na\r\n```\r\n", "1", b"a\r\n"),
+        ("```\nnever closed\n", "1", b"never closed\n"),
+    ],
+)  # fmt: skip
+def test_a_block_ends_where_commonmark_ends_it(
+    answer: str, which: str, out: bytes, elkcli: Elkcli, server: Server
+) -> None:
+    server.says(answer)
+    elkcli("ask", "hi", "-x", which).succeeds(out)
+
+
+def test_blocks_of_every_choice_are_extracted(elkcli: Elkcli, server: Server) -> None:
+    server.streams(event(chunk("```\nb\n```", index=1)), event(chunk("```\na\n```")), event(chunk(finish="stop")), DONE)
+    elkcli("ask", "hi", "-n", "2", "-x", "all").succeeds(b"a\nb\n")
+
+
+@pytest.mark.parametrize("numbers", [(0, 1), (1, 2), (None, None), (0, 0)])
+def test_choices_of_a_whole_reply_come_in_order(
+    numbers: tuple[int | None, int | None], elkcli: Elkcli, server: Server
+) -> None:
+    first, second = (
+        {"index": number, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        for number, text in zip(numbers, ("a", "b"), strict=True)
+    )
+    turned = numbers[0] != numbers[1]
+    server.replies({**whole(""), "choices": [second, first] if turned else [first, second]})
+    elkcli("ask", "hi", "-n", "2", "--no-stream").succeeds(b"a\n\nb\n")
+
+
+def test_equal_choices_stay_two(elkcli: Elkcli, server: Server) -> None:
+    server.replies({**whole(""), "choices": [{"message": {"content": "a"}, "finish_reason": "stop"}] * 2})
+    elkcli("ask", "hi", "-n", "2", "--no-stream").succeeds(b"a\n\na\n")
+
+
+@pytest.mark.parametrize(("reason", "code"), [("content_filter", 8), ("length", 0), ("stop", 0)])
+def test_a_second_choice_that_is_not_whole_is_told(reason: str, code: int, elkcli: Elkcli, server: Server) -> None:
+    server.streams(
+        event(chunk("a")), event(chunk("b", index=1)), event(chunk(finish="stop")),
+        event(chunk(finish=reason, index=1)), DONE,
+    )  # fmt: skip
+    result = elkcli("ask", "hi", "-n", "2")
+    assert (result.code, result.out) == (code, b"a\n\nb\n")
+    assert (reason in result.err) == (reason != "stop")

@@ -205,6 +205,15 @@ def test_json_keeps_the_data_url_and_jsonl_has_an_event(elkcli: Elkcli, server: 
     assert "text" in types
 
 
+def test_json_refers_to_the_file_whatever_number_the_choice_bears(elkcli: Elkcli, server: Server) -> None:
+    """The sample reply of the API page counts its only choice as 1."""
+    reply = whole(f"A fox: {image(FOX)}")
+    reply["choices"][0]["index"] = 1
+    server.replies(reply)
+    shown = elkcli("ask", "hi", "-f", "json", "-o", "fox.png").succeeds().json
+    assert shown["choices"][0]["message"]["content"] == "A fox: ![image](fox.png)"
+
+
 def test_a_picture_is_kept_when_the_stream_is_cut_behind_it(elkcli: Elkcli, server: Server) -> None:
     server.drops(after=f"Here: {image(FOX)} and")
     result = elkcli("ask", "hi")
