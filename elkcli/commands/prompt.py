@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -177,19 +178,19 @@ def edited(text: str, environment: Environment) -> str:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        stdin = None
-        if not environment.stdin_is_terminal and os.name == "posix":
+        with ExitStack() as streams:
+            stdin = None if environment.stdin_is_terminal else _terminal(streams, os.O_RDONLY)
+            stdout = None  # the answer's: what the editor shows goes elsewhere
+            if not environment.stdout_is_terminal:
+                stdout = _terminal(streams, os.O_WRONLY) or _standard_error(streams)
             try:
-                stdin = os.open("/dev/tty", os.O_RDONLY)
-            except OSError:
-                stdin = None
-        try:
-            done = subprocess.run([*shlex.split(editor), name], stdin=stdin, check=False)  # noqa: S603 - the user's editor
-        except (OSError, ValueError) as problem:
-            raise UsageError(f"cannot start the editor {editor!r}: {problem}", hint="set VISUAL or EDITOR") from problem
-        finally:
-            if stdin is not None:
-                os.close(stdin)
+                done = subprocess.run(  # noqa: S603 - the user's editor
+                    [*shlex.split(editor), name], stdin=stdin, stdout=stdout, check=False
+                )
+            except (OSError, ValueError) as problem:
+                raise UsageError(
+                    f"cannot start the editor {editor!r}: {problem}", hint="set VISUAL or EDITOR"
+                ) from problem
         if done.returncode != 0:
             raise ElkError(f"the editor {editor!r} failed ({done.returncode}); nothing was sent")
         try:
@@ -198,6 +199,26 @@ def edited(text: str, environment: Environment) -> str:
             raise UsageError("what the editor saved is not UTF-8") from None
     finally:
         path.unlink(missing_ok=True)
+
+
+def _terminal(streams: ExitStack, flags: int) -> int | None:
+    """The terminal of this process as a descriptor, if it has one."""
+    try:
+        return _closed_by(streams, os.open("/dev/tty", flags)) if os.name == "posix" else None
+    except OSError:
+        return None
+
+
+def _standard_error(streams: ExitStack) -> int:
+    try:
+        return _closed_by(streams, os.dup(2))
+    except OSError:  # closed by the caller
+        return _closed_by(streams, os.open(os.devnull, os.O_WRONLY))
+
+
+def _closed_by(streams: ExitStack, descriptor: int) -> int:
+    streams.callback(os.close, descriptor)
+    return descriptor
 
 
 def from_json(path: str, source: Input) -> list[Message]:

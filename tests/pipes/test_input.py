@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -147,6 +148,18 @@ def test_an_editor_writes_the_prompt(elkcli: Elkcli, server: Server) -> None:
     assert terminal.exit() == 0
     (text,) = sent(server)
     assert " ".join(text.split()) == "some and more"
+
+
+@pytest.mark.slow
+def test_what_an_editor_prints_is_no_part_of_the_answer(elkcli: Elkcli, server: Server) -> None:
+    server.says("Hello")
+    editor = elkcli.file("editor", '#!/bin/sh\necho noise\necho "$# words" > "$3"\n')
+    editor.chmod(0o755)
+    command = 'VISUAL="./editor --flag \'two words\'" setsid -w env PATH="$PATH" '
+    result = elkcli.shell(f'{command} "{sys.executable}" -m elkcli ask -e some', stdin=b"")
+    assert (result.code, result.out) == (0, b"Hello\n"), result
+    assert "noise" in result.err
+    assert sent(server) == ["3 words"]
 
 
 @pytest.mark.slow
