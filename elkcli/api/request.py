@@ -72,11 +72,13 @@ class Request(Value):
         return (isinstance(google, dict) and "image_config" in google) or "image" in self.model
 
     def content(self) -> bytes:
-        """The body's bytes. Raises :class:`UsageError` where a string is no Unicode text."""
+        """The body's bytes. Raises :class:`UsageError` where a string is no Unicode text or a number no JSON."""
         try:
-            return json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode()
+            return json.dumps(self.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except UnicodeEncodeError:
             raise UsageError("the prompt or an option is not valid UTF-8") from None
+        except ValueError:
+            raise UsageError("a number in the request is too large, or NaN: JSON has no such thing") from None
 
 
 def body_of(messages: Sequence[Message], options: Options) -> dict[str, Any]:
@@ -212,7 +214,8 @@ def as_curl(request: Request) -> str:
     lines = ["curl --silent --show-error" + (" --no-buffer" if request.stream else "")]
     lines.append(f"--request {request.method} --url {shlex.quote(request.url)}")
     lines.append('--header "Authorization: Bearer $ELKCLI_TOKEN"')
-    lines += [f"--header {shlex.quote(f'{name}: {value}')}" for name, value in request.headers.items()]
+    for name, value in request.headers.items():  # curl sends an empty header only where a semicolon says so
+        lines.append(f"--header {shlex.quote(f'{name}: {value}' if value else f'{name};')}")
     body = request.content().decode()
     if len(body) <= 64 * 1024:
         lines.append(f"--data-raw {shlex.quote(body)}")

@@ -198,10 +198,10 @@ def _wants_json(environment: Environment) -> bool:
     for at, word in enumerate(arguments):
         if word == "--":
             break
-        if word in ("-f", "--format") and at + 1 < len(arguments):
+        if word == "--format" and at + 1 < len(arguments):
             wanted = arguments[at + 1]
         elif word.startswith("--format="):
             wanted = word.removeprefix("--format=")
-        elif re.fullmatch(r"-f(json|jsonl)", word):
-            wanted = word[2:]
-    return wanted in ("json", "jsonl")
+        elif short := re.fullmatch(r"-[cehqv]*f(.*)", word):  # -fjson, -qfjson, -qf json
+            wanted = short[1] or next(iter(arguments[at + 1 :]), "")
+    return wanted.strip().lower() in ("json", "jsonl")

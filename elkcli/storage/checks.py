@@ -87,9 +87,9 @@ def one_of(*allowed: str) -> Callable[[object], str]:
 
 
 def some_strings(value: object) -> tuple[str, ...]:
-    """One string or a list of them, as a tuple."""
+    """One string or a list of them, as a tuple. ``["a", "b"]`` is a list, ``[END]`` a string."""
     if isinstance(value, str):
-        if value.lstrip().startswith("["):
+        if re.match(r'\s*\[\s*["\]]', value):
             try:
                 value = json.loads(value)
             except ValueError:

@@ -45,6 +45,22 @@ def test_what_is_set_is_got_listed_and_unset(key: str, value: str, shown: str | 
     assert (after.code, after.out) == (before.code, before.out)
 
 
+@pytest.mark.parametrize(
+    ("value", "sent"), [("[END]", ["[END]"]), ("[1]", ["[1]"]), ('["a", "[b]"]', ["a", "[b]"]), ("a b", ["a b"])]
+)
+def test_a_stop_string_may_look_like_a_list(value: str, sent: list[str], elkcli: Elkcli) -> None:
+    def stop() -> object:
+        return elkcli("ask", "hi", "--dry-run").succeeds().json["body"]["stop"]
+
+    elkcli("config", "set", "stop", value).succeeds()
+    assert stop() == sent
+    elkcli.configure(f"stop = '{value}'\n")
+    assert stop() == sent
+    elkcli.configure("")
+    elkcli.variables["ELKCLI_STOP"] = value
+    assert stop() == sent
+
+
 def test_several_words_are_one_value(elkcli: Elkcli) -> None:
     elkcli("config", "set", "system", "be", "brief").succeeds()
     elkcli("config", "get", "system").succeeds(b"be brief\n")

@@ -205,6 +205,13 @@ def test_an_error_in_json_is_an_object_even_before_options_are_read(elkcli: Elkc
     assert result.out == b""
 
 
+@pytest.mark.parametrize("options", ["-f json", "-fjson", "-qf json", "-qfjsonl", "--format JSON", "--format=jsonl"])
+def test_an_unknown_option_is_told_in_json_too(options: str, elkcli: Elkcli, server: Server) -> None:
+    result = elkcli("ask", "hi", "--bogus", *options.split())
+    assert (result.code, result.out) == (2, b"")
+    assert json.loads(result.err)["error"]["kind"] == "usage"
+
+
 def test_an_unreadable_home_is_told(elkcli: Elkcli, server: Server, tmp_path: Path) -> None:
     """A file where a directory should be."""
     (tmp_path / "file").write_text("")

@@ -290,6 +290,23 @@ def test_the_curl_command_really_runs_and_sends_the_same(
     assert not os.path.exists("pwned")
 
 
+@pytest.mark.slow
+def test_the_curl_command_sends_an_empty_header_too(elkcli: Elkcli, server: Server) -> None:
+    server.says()
+    command = elkcli("ask", "hi", "-H", "X-Empty:", "--curl").succeeds().text
+    assert elkcli.shell(command).code == 0
+    assert server.request.header("X-Empty") == ""
+
+
+@pytest.mark.parametrize("value", ["1e999", "[1, -1e999]"])
+def test_a_number_that_json_has_not_is_refused(value: str, elkcli: Elkcli, server: Server) -> None:
+    elkcli("ask", "hi", "--set", f"x={value}").fails(2)
+    elkcli.file("m.json", f'[{{"role": "user", "content": "hi", "x": {value}}}]')
+    elkcli("ask", "hi", "--messages", "m.json").fails(2)
+    elkcli("ask", "hi", "--set", f"x={value}", "--curl").fails(2)
+    assert not server.requests
+
+
 def test_verbose_shows_what_went_over_the_wire_but_never_the_token(elkcli: Elkcli, server: Server) -> None:
     server.says()
     result = elkcli("ask", "hi", "-v").succeeds(b"Hello\n")
