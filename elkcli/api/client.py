@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from elkcli.api.chunks import join
 from elkcli.api.connection import (
     AFTER_DONE_SECONDS,
     AFTER_REASON_SECONDS,
@@ -331,7 +332,9 @@ class Client:
     def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             stream = info.get("return_value")
-            self._socket = stream.get_extra_info("socket") if stream is not None else None
+            if stream is not None:
+                self._socket = stream.get_extra_info("socket")
+                join(stream)
             self._tell(f"* {event}")
         elif event.endswith("send_request_headers.started"):
             self._progress.sent = True
