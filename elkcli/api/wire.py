@@ -244,8 +244,8 @@ class Decoder:
         for choice in choices:
             if isinstance(choice, dict):
                 index = choice.get("index")
-                good = isinstance(index, int) and not isinstance(index, bool) and 0 <= index < 1024
-                self._choice(choice, body, index if good else 0, whole)
+                place = index if type(index) is int and 0 <= index < 1024 else 0
+                self._choice(choice, body, place, whole)
 
     def _more_text(self, body: dict[str, Any]) -> bool:
         """Whether ``body`` was one more piece of the first choice's text and nothing else, as nearly all chunks are."""
