@@ -70,7 +70,21 @@ def bindings(
     def _(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("    ")
 
+    @keys.add("tab", filter=typing & Condition(_is_certain))
+    def _(event: KeyPressEvent) -> None:
+        state = event.current_buffer.complete_state
+        if state is not None:
+            event.current_buffer.apply_completion(state.completions[0])
+
     return keys
+
+
+def _is_certain() -> bool:
+    """Whether the menu has one choice only: Tab takes it as in a shell, and Enter sends again."""
+    from prompt_toolkit.application import get_app
+
+    state = get_app().current_buffer.complete_state
+    return state is not None and len(state.completions) == 1
 
 
 def _at_line_start() -> bool:

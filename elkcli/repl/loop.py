@@ -14,7 +14,7 @@ from elkcli.errors import ElkError, Interrupted
 from elkcli.repl.prompt import Prompt
 from elkcli.repl.quiet import quiet
 from elkcli.repl.session import Session
-from elkcli.repl.slash import do
+from elkcli.repl.slash import do, is_command
 
 PATIENT = 4
 """Presses of Ctrl-C after which the keeping itself is interrupted."""
@@ -56,14 +56,17 @@ def run(session: Session) -> int:
 
 
 def _do(session: Session, line: str) -> None:
-    """Do what ``line`` says. What fails gives it back for another try."""
+    """Do what ``line`` says. A message that fails is given back for another try, also one a command sends.
+
+    A command that does nothing is not: the next thing typed would go on behind it, and Up brings it back.
+    """
     turns = session.turns
     try:
         with _interruptible():
             do(session, line)
     except ElkError as error:
         session.messages.error(error)
-        if session.turns is turns:  # nothing came of it
+        if session.turns is turns and not is_command(line):  # nothing came of it
             session.draft = session.draft or line
 
 

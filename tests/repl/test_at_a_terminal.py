@@ -138,3 +138,30 @@ def test_impatient_ctrl_c_ends_the_answer_and_not_the_chat(chat: Chat, server: S
     terminal.enter("second").see("Next").settle()
     assert terminal.press("ctrl-d").exit() == 0
     assert asked(server) == ["first", "second"]
+
+
+def test_tab_takes_the_only_choice_and_enter_does_it(chat: Chat, server: Server) -> None:
+    terminal = chat()
+    terminal.type("/mod").see("Show or change").settle().press("tab").see("> /model").settle()
+    terminal.press("enter").see("model: gemini").settle()
+    assert terminal.press("ctrl-d").exit() == 0
+    assert not server.requests
+
+
+def test_a_command_that_fails_leaves_an_empty_line(chat: Chat, server: Server) -> None:
+    server.says("Hello there")
+    terminal = chat()
+    terminal.enter("/modle x").see("/model?").settle()
+    terminal.enter("/undo").see("no turn").settle()
+    terminal.enter("hi").see("Hello there").settle()
+    assert terminal.press("ctrl-d").exit() == 0
+    assert asked(server) == ["hi"]
+
+
+def test_a_command_that_sends_is_given_back_when_it_fails(chat: Chat, server: Server) -> None:
+    server.fails(500, {"error": {"message": "boom", "code": "invalid_request"}}).says("Hello there")
+    terminal = chat()
+    terminal.enter("/image an elk").see("boom").settle()
+    terminal.press("enter").see("Hello there").settle()
+    assert terminal.press("ctrl-d").exit() == 0
+    assert asked(server) == ["an elk", "an elk"]
