@@ -151,6 +151,8 @@ class MarkdownDisplay:
                 self._wake.clear()
                 with self._lock:
                     came, self._came = self._came, []
+                if not came and not ending:  # woken to load, and no more: the first word must not wait for a turn
+                    continue
                 if self._resumed:
                     self._resumed = False
                     painter.lose()
