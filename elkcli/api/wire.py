@@ -7,6 +7,7 @@ so the first bytes tell (wire.md §3.3, §4). Whatever the bytes, the last piece
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 from elkcli.api.assembly import Assembly
@@ -20,8 +21,15 @@ from elkcli.errors import ApiError, ElkError
 BODY_LIMIT = 256 * 1024 * 1024  # bytes of one reply that is not a stream, or of one line of a stream
 _PREFIXES = (b"data", b":", b"event", b"id", b"retry")
 
+
+def _finite(digits: str) -> float | None:
+    """A number, or ``None`` for one like 1e999: as JSON it could not be written again."""
+    number = float(digits)
+    return number if isfinite(number) else None
+
+
 # strict=False: some servers leave raw control characters inside strings
-_json = json.JSONDecoder(strict=False, parse_constant=lambda name: None)
+_json = json.JSONDecoder(strict=False, parse_constant=lambda name: None, parse_float=_finite)
 
 
 def loads(data: bytes | bytearray | str) -> Any:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -41,7 +42,14 @@ def _refuse(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-_json = json.JSONDecoder(parse_constant=_refuse)
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not isfinite(number):
+        raise ValueError(f"{digits[:40]} is too large a number")
+    return number
+
+
+_json = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def json_lines(stream: BinaryIO) -> Iterator[Line]:
@@ -67,7 +75,7 @@ def json_lines(stream: BinaryIO) -> Iterator[Line]:
 
 def _line(index: int, raw: bytes, position: int) -> Line:
     try:
-        text = raw.decode()
+        text = raw.decode().rstrip("\r\n")
     except UnicodeDecodeError as problem:
         return Line(index, problem=f"the line is not UTF-8 (byte {problem.start})", position=position)
     try:
