@@ -15,51 +15,24 @@ from elkcli.batch.jobs import Job, Plan, id_of
 from elkcli.batch.lines import Feed, Line
 from elkcli.batch.pace import Pace
 from elkcli.batch.results import Reply, Save, encoded, line_of, total
-from elkcli.conversation import Note, Usage, added
+from elkcli.batch.tally import Limits, Tally
+from elkcli.conversation import Note, added
 from elkcli.errors import ElkError, Incomplete, QuotaError, TokenRefused, Unreachable, UsageError
 from elkcli.schema import Check, asked_again
 from elkcli.value import changed
 
 PATIENCE = 6  # more tries for a line that is told 429: that is about the rate, not about the line
-IN_A_ROW = 16  # lines in a row that fail as every other would, and the batch stops
+IN_A_ROW = 16  # lines in a row that fail as every other would, and nothing more is sent
 
 Write = Callable[[bytes, int], None]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Where a batch stops of itself, and which part of the input is its own (``part`` of ``parts``, from 0)."""
-
-    lines: int | None = None
-    tokens: int | None = None
-    part: int = 0
-    parts: int = 1
-
-
-@dataclass
-class Tally:
-    """What has happened so far. ``spent`` is what has not been counted in history yet, by model."""
-
-    answered: int = 0
-    failed: int = 0
-    skipped: int = 0
-    tokens: int = 0
-    earlier_tokens: int = 0
-    position: int = 0
-    requests: Counter[str] = field(default_factory=Counter)
-    spent: dict[str, Usage] = field(default_factory=dict)
-
-    @property
-    def done(self) -> int:
-        """Lines that have a result of this run."""
-        return self.answered + self.failed
 
 
 @dataclass
 class Engine:
     """One run. ``ordered`` holds results back until those of earlier lines are written.
 
-    ``stopped`` says why the batch ended before its input did; ``out_of_tokens`` that the token limit did it.
+    ``stopped`` says why nothing more was sent, since every other line would fail alike; those lines get that error as
+    their result, and ``unsent`` counts them. ``out_of_tokens`` says that the token limit ended the batch.
     """
 
     feed: Feed
@@ -71,13 +44,15 @@ class Engine:
     limits: Limits
     ordered: bool
     sleep: Callable[[float], Awaitable[None]]
-    done_before: Callable[[int], bool] = lambda key: False
+    done_before: Callable[[Job], bool] = lambda job: False
+    digests: bool = False
     save: Save | None = None
     check: Check | None = None
     check_again: int = 0
     say: Callable[[Note], None] = lambda note: None
     tally: Tally = field(default_factory=Tally)
     stopped: ElkError | None = None
+    unsent: int = 0
     out_of_tokens: bool = False
 
     def __post_init__(self) -> None:
@@ -132,7 +107,7 @@ class Engine:
         """The next line to send: its place in the order, the request, and the tokens set aside for it."""
         async with self._taking:
             turns = 0
-            while not self._ended and self.stopped is None:
+            while not self._ended:
                 if self.ordered and self._taken - self._written >= self._window:
                     self._room.clear()
                     if self._taken - self._written >= self._window:
@@ -147,11 +122,14 @@ class Engine:
                 try:
                     job = self.plan.job(line)
                 except UsageError as problem:
-                    self.tally.failed += 1
+                    self.tally.fail(problem)
                     self._deliver(self._place(), line_of(line.index, _id(line), error=problem), line.index)
                     continue
-                if self.done_before(job.key):
+                if self.done_before(job):
                     self.tally.skipped += 1
+                    continue
+                if self.stopped is not None:
+                    self._leave_out(job, self.stopped)
                     continue
                 reserved = await self._afford(job)
                 if reserved is None:
@@ -161,6 +139,13 @@ class Engine:
                 self._reserved += reserved
                 return self._place(), job, reserved
             return None
+
+    def _leave_out(self, job: Job, why: ElkError) -> None:
+        """A line that is not sent has a result too."""
+        self.unsent += 1
+        self.tally.failed += 1
+        self.tally.position = max(self.tally.position, job.position)
+        self._deliver(self._place(), line_of(job.index, job.id, error=_unsent(why)), job.index)
 
     async def _next_line(self) -> Line | None:
         """The next line of this part of the input, as far as the limit of lines goes."""
@@ -231,49 +216,68 @@ class Engine:
             error=error,
             usage=usage,
             seconds=time.monotonic() - began,
-            job=job,
+            digest=job.digest if self.digests else None,
         )
 
     async def _reply(self, client: AsyncClient, job: Job) -> Reply:
         """The answer of one line, after the retries. Raises the :class:`ElkError` where there is none."""
-        tried = limited = 0
+        tries: Counter[str] = Counter()
+        error: ElkError | None = None
         raw = not job.request.wants_image  # a picture is not to be carried through JSON and text besides
         while True:
             era = await self.pace.enter()
+            if self.stopped is not None:
+                self.pace.leave()
+                if error is not None:
+                    raise error
+                self.unsent += 1
+                raise _unsent(self.stopped)
             problem: Lost | Refused | ElkError
+            reply: Reply | None
             try:
                 pieces = await client.once(job.request, job.content, raw=raw)
-                reply = Reply(pieces, self.save, self.say)
-                if reply.error is None:
+                reply = answer = Reply(pieces, self.save, self.say)
+                if answer.error is None:
                     self.pace.answered()
-                    return reply
-                problem = error = self.clients.harmless(reply.error)
+                    return answer
+                problem = error = self.clients.harmless(answer.error)
             except (Lost, Refused) as caught:
                 problem, error, reply = caught, self.clients.harmless(caught.error), None
             finally:
                 self.pace.leave()
-            asked = problem.wait if isinstance(problem, Refused) else None
-            if self.stopped is not None:
-                pass  # every other line fails alike: no further tries
-            elif asked is not None and asked > LONGEST_WAIT and error.status == 429:
-                pause(1, asked, error)  # which says so
+            if not await self._again(job, problem, error, era, tries):
+                if reply is None:
+                    raise error
+                return reply
+
+    async def _again(
+        self, job: Job, problem: Lost | Refused | ElkError, error: ElkError, era: int, tries: Counter[str]
+    ) -> bool:
+        """Whether a line is to be tried once more; waits as long as is due."""
+        asked = problem.wait if isinstance(problem, Refused) else None
+        if self.stopped is not None:
+            return False  # every other line fails alike
+        if error.status == 429 and asked is not None and asked > LONGEST_WAIT:
+            pause(1, asked, error)  # which says so
+            self._stop(error)
+            return False
+        if error.status == 429 and may_retry(job.request, problem, 1):
+            tries["limited"] += 1
+            self.pace.refused(era, asked)
+            hopeful = self.pace.hopeful
+            if tries["limited"] <= self.retries + (PATIENCE if self.retries and hopeful else 0):
+                return True  # the gate waits, with everybody
+            if not hopeful:
                 self._stop(error)
-            elif error.status == 429 and may_retry(job.request, problem, 1):
-                limited += 1
-                self.pace.refused(era, asked)
-                patience = self.retries + PATIENCE if self.retries else 0
-                if limited <= patience:
-                    continue  # the gate waits, with everybody
-            else:
-                tried += 1
-                if tried <= self.retries and may_retry(job.request, problem, tried):
-                    seconds = pause(tried, asked, error)
-                    if seconds is not None:
-                        await self._rest(seconds)
-                        continue
-            if reply is None:
-                raise error
-            return reply
+            return False
+        tries["failed"] += 1
+        if tries["failed"] > self.retries or not may_retry(job.request, problem, tries["failed"]):
+            return False
+        seconds = pause(tries["failed"], asked, error)
+        if seconds is None:
+            return False
+        await self._rest(seconds)
+        return True
 
     def _count(self, reply: Reply, model: str) -> None:
         tokens = total(reply.usage)
@@ -290,13 +294,13 @@ class Engine:
             self.tally.answered += 1
             self._failures_in_a_row = 0
             return
-        self.tally.failed += 1
-        if error.status == 401 and isinstance(error, TokenRefused):
-            self._stop(error)
+        self.tally.fail(error)
         if isinstance(error, (TokenRefused, QuotaError, Unreachable)):
             self._failures_in_a_row += 1
-            if self._failures_in_a_row >= max(IN_A_ROW, 2 * self.jobs):
+            if self._failures_in_a_row >= (IN_A_ROW if error.status == 401 else max(IN_A_ROW, 2 * self.jobs)):
                 self._stop(error)
+        else:
+            self._failures_in_a_row = 0
 
     def _stop(self, error: ElkError) -> None:
         if self.stopped is None:
@@ -337,3 +341,10 @@ def _id(line: Line) -> Any:
         return id_of(line)
     except UsageError:
         return None
+
+
+def _unsent(why: ElkError) -> ElkError:
+    """The error of a line that was not sent, because another met ``why``."""
+    return type(why)(
+        f"not sent, as others before it failed: {why.message}", hint=why.hint, code=why.code, status=why.status
+    )

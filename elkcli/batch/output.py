@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from elkcli.batch.jobs import key_of
+from elkcli.batch.jobs import Job, key_of
 from elkcli.batch.marks import Marks
 from elkcli.errors import ElkError, UsageError
 from elkcli.storage.private import beside, sync_directory
@@ -64,6 +64,10 @@ class ResultFile:
         return results
 
     # Going on
+
+    def has(self, job: Job) -> bool:
+        """Whether a result of ``job`` is there, which then counts no more. Without a digest it is told by its index."""
+        return self.earlier.take(job.key) or (job.id is None and self.earlier.take(key_of(None, job.index, None)))
 
     def _survey(self, shown: Path) -> tuple[int, bool]:
         """Read what is there. Returns where the whole lines end, and whether something torn follows."""

@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import random
 
+# seconds of nothing but 429 after which it is no longer about the rate; limits by the minute open again before that
+DRY_AFTER_ANSWERS = 75.0
+DRY_FROM_THE_START = 10.0
 LEAST_PAUSE = 0.05
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 10.0
 
 
 class Pace:
@@ -24,6 +27,8 @@ class Pace:
         self.rounds = 0
         self._until = 0.0
         self._era = 0
+        self._answered = False
+        self._dry_since: float | None = None
         self._clock = clock
         self._sleep = sleep
         self._freed = asyncio.Event()
@@ -53,12 +58,15 @@ class Pace:
     def answered(self) -> None:
         """The server answered: widen."""
         self.rounds = 0
+        self._answered, self._dry_since = True, None
         if self.allowed < self.most:
             self.allowed = min(float(self.most), self.allowed + max(1 / self.allowed, self.most / 64))
             self._freed.set()
 
     def refused(self, era: int, asked: float | None) -> None:
         """The server said 429: narrow, and wait."""
+        if self._dry_since is None:
+            self._dry_since = self._clock()
         if era == self._era:
             self._era += 1
             self.allowed = max(1.0, min(self.allowed, self.active + 1.0) * 0.7)
@@ -70,6 +78,13 @@ class Pace:
 
     def _wait(self, seconds: float) -> None:
         self._until = max(self._until, self._clock() + seconds)
+
+    @property
+    def hopeful(self) -> bool:
+        """Whether going on may help: 429 has not been all that the server says for too long."""
+        if self._dry_since is None:
+            return True
+        return self._clock() - self._dry_since < (DRY_AFTER_ANSWERS if self._answered else DRY_FROM_THE_START)
 
     @property
     def waiting(self) -> float:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from elkcli.batch.jobs import Job
 from elkcli.conversation import Event, Failure, Finished, Media, Note, Piece, Reasoning, SavedMedia, Start, Text, Usage
 from elkcli.conversation import ToolCall as Call
 from elkcli.errors import ElkError
@@ -136,9 +135,12 @@ def line_of(
     error: ElkError | None = None,
     usage: Usage | None = None,
     seconds: float = 0.0,
-    job: Job | None = None,
+    digest: str | None = None,
 ) -> dict[str, Any]:
-    """A result. It failed if it has an ``error``; a ``response`` beside that is the part that had come."""
+    """A result. It failed if it has an ``error``; a ``response`` beside that is the part that had come.
+
+    ``digest`` tells a later run, where the line has no id, that the line is still the same.
+    """
     result: dict[str, Any] = {"id": id, "index": index}
     if response is not None:
         result["response"] = response
@@ -146,8 +148,8 @@ def line_of(
         result["error"] = error.as_json()
     result["usage"] = told(usage)
     result["seconds"] = round(seconds, 3)
-    if job is not None and job.digest is not None:
-        result["digest"] = job.digest
+    if digest is not None:
+        result["digest"] = digest
     return result
 
 

@@ -17,10 +17,11 @@ from typing import Any, BinaryIO
 from elkcli.api.async_client import Clients
 from elkcli.api.connection import Connection
 from elkcli.api.request import shown
-from elkcli.batch.engine import Engine, Limits
+from elkcli.batch.engine import Engine
 from elkcli.batch.jobs import Job, Plan
 from elkcli.batch.lines import Feed, Line, Source
 from elkcli.batch.output import ResultFile
+from elkcli.batch.tally import Limits
 from elkcli.conversation import Media, Note, SavedMedia
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, HungUp, Incomplete, Interrupted, Stopped, Terminated, UsageError
@@ -166,7 +167,8 @@ class Batch:
             # a file is put in order at its end: holding results back would lose them to kill -9
             ordered=not self.unordered and self._results is None,
             sleep=self._sleep,
-            done_before=self._results.earlier.take if self._results is not None else lambda key: False,
+            done_before=self._results.has if self._results is not None else lambda job: False,
+            digests=self._results is not None,
             save=self._saver(),
             check=self.check,
             check_again=self.check_again,
@@ -325,11 +327,12 @@ class Batch:
             raise self._stop
         if self.environment.stderr_is_terminal:
             self.messages.note(said)
-        if engine.stopped is not None:
-            error = engine.stopped
-            error.message = f"stopped after {tally.done:,} lines, since every other would fail alike: {error.message}"
-            error.hint = "; ".join(part for part in (error.hint, on) if part) or None
-            raise error
+        if engine.stopped is not None and engine.unsent:
+            raise Incomplete(
+                f"{tally.failed:,} of {tally.done + tally.skipped:,} lines failed, {engine.unsent:,} of them not sent,"
+                f" since every other would fail alike: {engine.stopped.message}",
+                hint="; ".join(part for part in (engine.stopped.hint, on) if part) or None,
+            )
         if engine.out_of_tokens:
             used = tally.tokens + tally.earlier_tokens
             raise Incomplete(
@@ -338,8 +341,10 @@ class Batch:
             )
         if tally.failed:
             again = f"; {on}" if on else ""
+            # the one thing that is wrong with all of them
+            why = f": {next(iter(tally.reasons))}" if tally.failed == tally.done and len(tally.reasons) == 1 else ""
             raise Incomplete(
-                f"{tally.failed:,} of {tally.done + tally.skipped:,} lines failed",
+                f"{tally.failed:,} of {tally.done + tally.skipped:,} lines failed{why}",
                 hint=f"each failed result has an error member{again}",
             )
         return 0

@@ -34,7 +34,8 @@ HELP = """Many prompts: a line of JSON each in, a line of JSON each out.
 A line is a JSON string, or an object with prompt or messages, an optional id, and any body field. A result is
 {"id", "index", "response" | "error", "usage", "seconds"}; index is the line, counted from 0, blank ones too.
 The same command again goes on where it stopped: what is missing or failed is sent, what is there is kept.
-Exit 0 if every line succeeded, else 8; 4, 5 or 7 where the batch stopped because every line would fail alike.
+Exit 0 if every line succeeded, else 8. Where every further line would fail alike (the token is refused, nobody
+listens), they are not sent; their results say so, and the same command sends them later.
 """
 JOBS = 4
 MOST_JOBS = 1024

@@ -58,6 +58,22 @@ def test_each_line_gets_one_result_in_the_order_of_the_input(elkcli: Elkcli, ser
     ]
     assert result.events[0]["usage"] == {"prompt_tokens": 4, "completion_tokens": 2, "total_tokens": 6}
     assert result.events[0]["seconds"] >= 0.2
+    assert all(list(entry) == ["id", "index", "response", "usage", "seconds"] for entry in result.events)
+
+
+def test_every_result_is_json_whatever_the_numbers(elkcli: Elkcli, server: Server) -> None:
+    reply = (
+        json.dumps(whole("A") | {"created": "huge", "score": "nan"}).replace('"huge"', "1e999").replace('"nan"', "NaN")
+    )
+    server.answers(lambda request: [response(200, reply.encode())])
+    given = lines("a") + b'{"id": 1e999, "prompt": "b"}\n{"prompt": "c", "temperature": 1e999}\n'
+    result = elkcli("batch", "-j", "1", stdin=given)
+    assert b"Infinity" not in result.out
+    assert b"NaN" not in result.out
+    assert said(result.events[0]) == "A"
+    assert ["1e999 is too large" in entry["error"]["message"] for entry in result.events[1:]] == [True, True]
+    assert len(server.requests) == 1
+    elkcli("ask", "--set", "x=1e999", "hello").fails(2)
     assert "error" not in result.events[0]
 
 
@@ -156,19 +172,56 @@ def test_a_partial_answer_is_kept_beside_its_error(elkcli: Elkcli, server: Serve
     assert said(entry) == "half"
 
 
-def test_a_refused_token_ends_the_batch_at_once(elkcli: Elkcli, server: Server) -> None:
-    server.fails(401, {"error": {"message": f"Invalid token {TOKEN}"}})
-    result = elkcli("batch", "-j", "1", "-o", "out.jsonl", stdin=lines(*range(0), *(f"p{i}" for i in range(100))))
-    assert result.code == 4
-    assert len(server.requests) == 1
+def test_a_line_that_is_refused_does_not_end_the_batch(elkcli: Elkcli, server: Server) -> None:
+    echoes(server, bad=[response(401, {"error": {"message": f"Invalid token {TOKEN}"}})])
+    result = elkcli("batch", "-j", "1", stdin=lines("bad", "b"))
+    assert result.code == 8
+    assert result.events[0]["error"]["kind"] == "token"
+    assert said(result.events[1]) == "B"
+
+
+def test_a_token_that_is_refused_again_and_again_is_sent_no_more_and_every_line_has_a_result(
+    elkcli: Elkcli, server: Server
+) -> None:
+    good = threading.Event()
+    bad = response(401, {"error": {"message": f"Invalid token {TOKEN}"}})
+    server.answers(lambda request: [response(200, whole(prompt_of(request).upper())) if good.is_set() else bad])
+    result = elkcli("batch", "-j", "2", "-o", "out.jsonl", stdin=lines(*(f"p{i}" for i in range(100))))
+    assert result.code == 8
+    assert len(server.requests) < 20
+    assert [(entry["index"], entry["error"]["status"]) for entry in read(elkcli)] == [(i, 401) for i in range(100)]
+    assert "not sent" in read(elkcli)[-1]["error"]["message"]
     assert "goes on" in result.hint
+    good.set()
+    elkcli("batch", "-o", "out.jsonl", stdin=lines(*(f"p{i}" for i in range(100)))).succeeds()
+    assert said(read(elkcli)[99]) == "P99"
 
 
-def test_a_server_that_cannot_be_reached_ends_the_batch_after_some_lines(elkcli: Elkcli, closed_port: int) -> None:
+def test_a_server_that_cannot_be_reached_is_given_up_and_every_line_has_a_result(
+    elkcli: Elkcli, closed_port: int
+) -> None:
     url = {"ELKCLI_BASE_URL": f"http://127.0.0.1:{closed_port}/v1", "ELKCLI_TOKEN": TOKEN}
     result = elkcli("batch", "-j", "2", "--retries", "0", stdin=lines(*(f"p{i}" for i in range(500))), env=url)
-    assert result.code == 7
-    assert 10 < len(result.events) < 40
+    assert result.code == 8
+    assert [entry["index"] for entry in result.events] == list(range(500))
+    assert {entry["error"]["kind"] for entry in result.events} == {"unreachable"}
+    assert 10 < sum("not sent" not in entry["error"]["message"] for entry in result.events) < 40
+    assert "500 of 500 lines failed" in result.error
+
+
+def test_what_is_wrong_with_every_line_is_said_once_for_all(elkcli: Elkcli, server: Server) -> None:
+    server.answers(lambda request: [response(400, {"error": {"message": "no such parameter"}})])
+    result = elkcli("batch", stdin=lines("a", "b"))
+    assert "2 of 2 lines failed: the API answered with an error (400): no such parameter" in result.error
+
+
+def test_a_server_that_only_ever_says_429_is_given_up_in_seconds(elkcli: Elkcli, server: Server) -> None:
+    server.answers(lambda request: [response(429, b"")])
+    elkcli.file("in.jsonl", lines(*(f"p{i}" for i in range(30))))
+    result = elkcli.process("batch", "in.jsonl").result(within=45)
+    assert result.code == 8
+    assert [entry["error"]["kind"] for entry in result.events] == ["quota"] * 30
+    assert len(server.requests) < 60
 
 
 def test_everyone_slows_down_when_the_server_says_429(elkcli: Elkcli, server: Server) -> None:
@@ -184,7 +237,8 @@ def test_everyone_slows_down_when_the_server_says_429(elkcli: Elkcli, server: Se
 def test_a_wait_that_is_too_long_ends_the_batch(elkcli: Elkcli, server: Server) -> None:
     server.fails(429, headers={"Retry-After": "7200"})
     result = elkcli("batch", "-j", "1", stdin=lines("a", "b", "c"))
-    assert result.code == 5
+    assert result.code == 8
+    assert [entry["error"]["kind"] for entry in result.events] == ["quota"] * 3
     assert "120 min" in result.hint or "2 h" in result.hint
     assert len(server.requests) == 1
 
@@ -244,11 +298,12 @@ def test_connections_are_kept(elkcli: Elkcli, server: Server) -> None:
 
 def test_nobody_goes_on_waiting_when_the_batch_has_stopped(elkcli: Elkcli, server: Server) -> None:
     wait = response(429, b"", {"Retry-After": "30"})
-    echoes(server, a=[wait], b=[Pause(0.3), response(401, {"error": {"message": "Invalid token"}})])
-    elkcli.file("in.jsonl", lines("a", "b"))
-    result = elkcli.process("batch", "in.jsonl").result(within=15)
-    assert result.code == 4
-    assert [entry["index"] for entry in result.events] == [0, 1]
+    refused: list[Step] = [Pause(0.5), response(401, {"error": {"message": "Invalid token"}})]
+    server.answers(lambda request: [wait] if prompt_of(request) == "a" else refused)
+    elkcli.file("in.jsonl", lines("a", *"bcdefghijklmnopqrst"))
+    result = elkcli.process("batch", "in.jsonl", "-j", "20").result(within=15)
+    assert result.code == 8
+    assert [entry["error"]["status"] for entry in result.events] == [429] + [401] * 19
 
 
 # Going on
@@ -288,6 +343,15 @@ def test_a_line_that_was_changed_is_asked_anew_and_its_old_result_is_gone(elkcli
     elkcli("batch", "-o", "out.jsonl", stdin=lines("a", "b")).succeeds()
     elkcli("batch", "-o", "out.jsonl", stdin=lines("z", "b")).succeeds()
     assert [(entry["index"], said(entry)) for entry in read(elkcli)] == [(0, "Z"), (1, "B")]
+
+
+def test_results_that_went_to_standard_output_can_be_gone_on_with(elkcli: Elkcli, server: Server) -> None:
+    echoes(server)
+    given = lines("a", {"id": 1, "prompt": "b"}, "c")
+    elkcli.file("out.jsonl", elkcli("batch", "--limit", "2", stdin=given).succeeds().out)
+    elkcli("batch", "-o", "out.jsonl", stdin=given).succeeds()
+    assert [(entry["index"], said(entry)) for entry in read(elkcli)] == [(0, "A"), (1, "B"), (2, "C")]
+    assert len(server.requests) == 3
 
 
 def test_two_lines_of_the_same_id_have_a_result_each(elkcli: Elkcli, server: Server) -> None:
