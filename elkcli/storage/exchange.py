@@ -18,6 +18,8 @@ from elkcli.storage.turns import TOKENS, as_stored, clean, tokens
 ID_LENGTH = 8
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _AFTER_WHAT_IS_SENT = 1_000_000
+_INDEXED_AT_ONCE = 1 << 15
+"""Characters. A longer text takes time and memory to index, which the next search has and the end of an answer not."""
 
 
 class Question(NamedTuple):
@@ -174,7 +176,7 @@ def _write_question(connection: sqlite3.Connection, question: Question) -> Writt
             "INSERT INTO messages (turn, position, role, text, parts, extra) VALUES (?, ?, ?, ?, ?, ?)",
             (turn, position, clean(message.role), text, parts, extra),
         ).lastrowid
-        schema.index(connection, number or 0, text)
+        _index(connection, number or 0, text)
         for place, part in enumerate(media):
             row: tuple[str | None, ...] = ("document", "application/json", None, None)
             if isinstance(part, MediaPart):
@@ -247,8 +249,13 @@ def _write_whole(connection: sqlite3.Connection, draft: Draft, row: Row) -> Row:
         "UPDATE messages SET text = ?, reasoning = ? WHERE id = ?", (text, reasoning or None, row.message)
     )
     connection.execute("DELETE FROM segments WHERE message = ?", (row.message,))
-    schema.index(connection, row.message, text)
+    _index(connection, row.message, text)
     return row
+
+
+def _index(connection: sqlite3.Connection, message: int, text: str) -> None:
+    if len(text) <= _INDEXED_AT_ONCE:
+        schema.index(connection, message, text)
 
 
 def _title(messages: Sequence[Message]) -> str:

@@ -90,16 +90,18 @@ def _unspaced(char: str) -> bool:
 
 
 def _ready(connection: sqlite3.Connection) -> bool:
-    """Whether there is an index with all messages in it; those written by an SQLite without FTS5 are added now."""
+    """Whether there is an index with all messages in it; long ones, and those of an SQLite without FTS5, are added
+    now."""
     late = (
-        "SELECT m.id, m.text FROM messages m WHERE m.indexed = 0 AND NOT (m.choice IS NOT NULL "
+        "SELECT m.id FROM messages m WHERE m.indexed = 0 AND NOT (m.choice IS NOT NULL "
         "AND (SELECT status FROM turns WHERE id = m.turn) = 'open')"
     )
     try:
         if connection.execute(late + " LIMIT 1").fetchone():
             with schema.writing(connection):
                 connection.execute(schema.WORDS)
-                for message, text in connection.execute(late).fetchall():
+                for (message,) in connection.execute(late).fetchall():  # one text after another: some are huge
+                    (text,) = connection.execute("SELECT text FROM messages WHERE id = ?", (message,)).fetchone()
                     schema.index(connection, message, text)
         connection.execute("SELECT rowid FROM words LIMIT 1").fetchone()
     except sqlite3.OperationalError as problem:

@@ -346,6 +346,16 @@ def test_an_answer_deleted_while_it_comes_stays_deleted(data: Path) -> None:
         assert history.search("ghost", 5) == []
 
 
+def test_long_texts_are_found_though_they_are_indexed_by_the_search(data: Path) -> None:
+    exchange(data, "antler " * 10_000, "hoof " * 10_000, hurry=True)
+    with History.open(data) as history:
+        waiting = "SELECT count(*) FROM messages WHERE indexed = 0"
+        assert history.connection.execute(waiting).fetchone() == (2,)
+        assert [found.role for found in history.search("antler", 5)] == ["user"]
+        assert [found.role for found in history.search("hoof", 5)] == ["assistant"]
+        assert history.connection.execute(waiting).fetchone() == (0,)
+
+
 def _in_processes(number: int, work: Callable[[int], None]) -> list[int | None]:
     """The exit codes of ``number`` processes that do ``work`` at the same moment."""
     context = multiprocessing.get_context("fork")
