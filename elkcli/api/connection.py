@@ -289,7 +289,18 @@ def inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
 
 @contextmanager
 def translated(to: Connection, progress: Progress) -> Iterator[None]:
-    """httpx's exceptions, and the sockets', as ours."""
+    """httpx's exceptions, and the sockets', as ours, each with its cause."""
+    try:
+        with _translated(to, progress):
+            yield
+    except Lost as lost:
+        if lost.__cause__ is not None:
+            lost.error.__cause__ = lost.__cause__
+        raise
+
+
+@contextmanager
+def _translated(to: Connection, progress: Progress) -> Iterator[None]:
     try:
         yield
     except httpx.ConnectTimeout as problem:

@@ -84,13 +84,15 @@ def _cut_short(error: ElkError) -> ElkError:
     """What had been printed makes an incomplete answer of any failure (cli.md §3)."""
     if isinstance(error, Incomplete):
         return error
-    return Incomplete(
+    short = Incomplete(
         f"the answer was cut short: {error.message}",
         hint=error.hint,
         code=error.code,
         status=error.status,
         request_id=error.request_id,
     )
+    short.__cause__ = error.__cause__
+    return short
 
 
 def counted(usage: dict[str, Any]) -> Usage:

@@ -308,7 +308,8 @@ class Turn:
     def _usage(self, answer: Answer) -> None:
         settings = self.resolved.settings
         wanted = settings.usage if settings.usage is not None else self.environment.at_terminal
-        if not wanted or self.messages.quiet or settings.format in ("json", "jsonl"):
+        hushed = self.messages.quiet or settings.format in ("json", "jsonl")
+        if not wanted or (hushed and self.resolved.origins["usage"] != "option"):
             return
         if answer.usage is None and answer.error is not None:
             return

@@ -290,6 +290,7 @@ def test_the_curl_command_really_runs_and_sends_the_same(
     assert not os.path.exists("pwned")
 
 
+@needs("curl")
 @pytest.mark.slow
 def test_the_curl_command_sends_an_empty_header_too(elkcli: Elkcli, server: Server) -> None:
     server.says()
@@ -319,6 +320,25 @@ def test_quiet_says_nothing_but_errors(elkcli: Elkcli, server: Server) -> None:
     server.says("Hel", finish="length").fails(400, {"error": {"message": "bad"}})
     assert elkcli("ask", "hi", "-q", terminal=True).succeeds().err == ""
     elkcli("ask", "hi", "-q").fails(6)
+
+
+@pytest.mark.parametrize("hush", [["-q"], ["-f", "json"], ["-f", "jsonl"]])
+def test_a_usage_line_that_is_asked_for_comes_whatever_hushes_the_setting(
+    hush: list[str], elkcli: Elkcli, server: Server
+) -> None:
+    server.says()
+    assert "6 tokens" in elkcli("ask", "hi", *hush, "--usage").succeeds().err
+    assert elkcli("ask", "hi", *hush, env={"ELKCLI_USAGE": "true"}).succeeds().err == ""
+
+
+def test_verbose_shows_the_cause_of_a_failure(elkcli: Elkcli, server: Server, closed_port: int) -> None:
+    away = elkcli("ask", "hi", "-v", "--retries", "0", "--base-url", f"http://127.0.0.1:{closed_port}")
+    assert away.code == 7
+    assert "cause: ConnectError" in away.err
+    server.drops(after="Hel")
+    cut = elkcli("ask", "hi", "-v")
+    assert cut.code == 8
+    assert "cause: ReadError" in cut.err
 
 
 def test_one_connection_serves_a_retry(elkcli: Elkcli, server: Server) -> None:
