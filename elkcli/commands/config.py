@@ -49,9 +49,12 @@ def set_(
     """Set a setting. The token is asked for, or read from standard input."""
     environment: Environment = ctx.obj
     profile = _profile(environment, profile)
-    for word in [key, *(value or [])]:
-        if re.match(r"--?[A-Za-z]", word):
-            raise UsageError(f"no such option: {word}", hint="elkcli config set --help")
+    words = [key, *(value or [])]
+    if "--" in environment.arguments:  # what is behind it is no option, whatever it looks like
+        words = words[: len(words) - len(environment.arguments) + environment.arguments.index("--") + 1]
+    for word in words:
+        if re.fullmatch(r"--?[A-Za-z]\S*", word):
+            raise UsageError(f"no such option: {word}", hint="elkcli config set --help; -- before a value allows it")
     if key == "token":
         if value:
             raise UsageError(

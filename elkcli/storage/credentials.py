@@ -62,8 +62,11 @@ def _elsewhere(bound: str, url: str) -> ConfigError:
     )
 
 
-def read(path: Path) -> dict[str, tuple[str, str]]:
-    """The stored tokens with their origins, by profile. Raises :class:`ConfigError`, also where others can read."""
+def read(path: Path, *, mending: bool = False) -> dict[str, tuple[str, str]]:
+    """The stored tokens with their origins, by profile. Raises :class:`ConfigError`, also where others can read.
+
+    With ``mending``, what is no token is left out: the file is about to be written anew.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -79,14 +82,18 @@ def read(path: Path) -> dict[str, tuple[str, str]]:
     try:
         document = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        if mending:
+            return {}
         # the parser's own words may quote the line, and with it the token
         raise ConfigError(f"{path} is not valid TOML", hint="elkcli config set token writes it anew") from None
     found = {}
     for name, entry in document.items():
         if isinstance(entry, dict) and isinstance(entry.get("token"), str) and isinstance(entry.get("origin"), str):
             found[name] = (entry["token"], entry["origin"])
-        else:
-            raise ConfigError(f"{path}: [{name}] needs a token and an origin", hint="elkcli config set token")
+        elif not mending:
+            raise ConfigError(
+                f"{path}: [{name}] needs a token and an origin", hint="elkcli config set token writes it anew"
+            )
     return found
 
 
@@ -106,7 +113,7 @@ def _change(environment: Environment, name: str, entry: tuple[str, str] | None) 
     path = credentials_path(environment)
     try:
         with locked(environment.config_dir):
-            stored = read(path) if entry is None else _read_or_replace(path)
+            stored = read(path, mending=entry is not None)
             had = stored.pop(name, None) is not None
             if entry is not None:
                 stored[name] = entry
@@ -122,15 +129,6 @@ def _change(environment: Environment, name: str, entry: tuple[str, str] | None) 
     except OSError as problem:
         raise ElkError(f"cannot write {path}: {problem.strerror}") from problem
     return had
-
-
-def _read_or_replace(path: Path) -> dict[str, tuple[str, str]]:
-    try:
-        return read(path)
-    except ConfigError as problem:
-        if "not valid TOML" in problem.message:
-            return {}
-        raise
 
 
 def _run(command: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import InlineTable
 
 from elkcli.environment import Environment
 from elkcli.errors import ConfigError, ElkError, UsageError
@@ -44,8 +46,12 @@ def set_value(environment: Environment, key: str, text: str, profile: str | None
         place = _place(document, profile)
         if member is not None:
             if table not in place:
-                place[table] = tomlkit.table() if profile is None else tomlkit.inline_table()
+                place[table] = _new(place, inline=profile is not None)
             place[table][member] = value
+        elif isinstance(value, dict) and table in place:  # what is written about its members stays
+            for name in [name for name in place[table] if name not in value]:
+                del place[table][name]
+            place[table].update(value)
         else:
             place[table] = list(value) if isinstance(value, tuple) else value
 
@@ -77,11 +83,20 @@ def _place(document: Any, profile: str | None) -> Any:
     if profile is None:
         return document
     if "profiles" not in document:
-        document["profiles"] = tomlkit.table(is_super_table=True)
+        document["profiles"] = _new(document, is_super_table=True)
     profiles = document["profiles"]
     if profile not in profiles:
-        profiles[profile] = tomlkit.table()
+        profiles[profile] = _new(profiles)
     return profiles[profile]
+
+
+def _new(place: Any, *, inline: bool = False, is_super_table: bool = False) -> Any:
+    """An empty table of the kind that ``place`` takes."""
+    if type(place) is dict:
+        return {}
+    if inline or isinstance(place, InlineTable):
+        return tomlkit.inline_table()
+    return tomlkit.table(is_super_table=is_super_table)
 
 
 def _edit(environment: Environment, change: Any, text_profile: str | None = None) -> None:
@@ -95,12 +110,17 @@ def _edit(environment: Environment, change: Any, text_profile: str | None = None
                     f"no profile is called {text_profile!r}", hint="elkcli config set KEY VALUE -p NAME makes one"
                 )
             try:
-                document = tomlkit.parse(raw.decode("utf-8-sig"))
+                before = raw.decode("utf-8-sig")
+                document, wanted = tomlkit.parse(before), tomllib.loads(before)
                 change(document)
+                change(wanted)
                 text = tomlkit.dumps(document)
-                tomllib.loads(text)
-            except (TOMLKitError, tomllib.TOMLDecodeError) as problem:
+                if tomllib.loads(text) != wanted:
+                    raise ValueError("its tables are written in an unusual way")
+            except (TOMLKitError, ValueError) as problem:
                 raise ConfigError(f"{path} cannot be changed here: {problem}", hint="elkcli config edit") from problem
+            if before.count("\n") == before.count("\r\n") > 0:
+                text = re.sub("(?<!\r)\n", "\r\n", text)
             parse(path, text.encode())
             replace(path, text.encode())
     except OSError as problem:

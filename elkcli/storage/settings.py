@@ -178,8 +178,9 @@ def parse(path: Path, raw: bytes) -> ConfigFile:
 
 def _table(path: Path, text: str, table: dict[str, Any], profile: str | None) -> dict[str, Any]:
     checked = {}
+    where = () if profile is None else ("profiles", profile)
     for key, value in table.items():
-        line = _line_of(text, key, profile)
+        line = _line_of(text, key, *where)
         if key not in _FIELDS:
             near = get_close_matches(key, KEYS, n=1)
             hint = "a token belongs in credentials.toml: elkcli config set token" if key == "token" else None
@@ -188,8 +189,19 @@ def _table(path: Path, text: str, table: dict[str, Any], profile: str | None) ->
         try:
             checked[key] = check(key, value)
         except BadValue as problem:
+            if isinstance(value, dict) and (member := _bad_member(key, value)) is not None:
+                line = _line_of(text, member, *where, key, otherwise=line)
             raise ConfigError(f"{path}, line {line}: {key} takes {problem}", hint="elkcli config edit") from problem
     return checked
+
+
+def _bad_member(key: str, table: dict[str, Any]) -> str | None:
+    for name, value in table.items():
+        try:
+            check(key, {name: value})
+        except BadValue:
+            return name
+    return None
 
 
 def _prices(path: Path, text: str, tables: object) -> dict[str, dict[str, float]]:
@@ -216,23 +228,25 @@ def _toml_problem(message: str, text: str) -> str:
     return f"line {match[2]}, column {match[3]}: {match[1].lower()}" if match else f"line {last}: {message.lower()}"
 
 
-def _line_of(text: str, key: str, profile: str | None = None) -> int:
-    """The line on which ``key`` is set, as near as a plain look at the text can tell."""
-    inside = profile is None
+def _line_of(text: str, key: str, *table: str, otherwise: int = 1) -> int:
+    """The line on which ``key`` of ``table`` is set, as near as a plain look at the text can tell."""
+    inside = not table
     first = 0
+    long_string = r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\''  # what is inside sets nothing
+    text = re.sub(long_string, lambda found: "\n" * found[0].count("\n"), text, flags=re.S)
     for number, line in enumerate(text.splitlines(), 1):
         bare = line.strip()
         if bare.startswith("["):
-            name = bare.strip("[]").split("#")[0].strip().rstrip("]").strip()
-            here = name in {f"profiles.{profile}", f'profiles."{profile}"', f"profiles.'{profile}'"}
-            inside = here if profile is not None else False
-            if name.split(".")[0] == key or name.split(".")[-1] == key:
+            found = re.findall(r"""["']([^"']*)["']|([A-Za-z0-9_-]+)""", bare.split("#")[0])
+            names = [quoted or plain for quoted, plain in found]
+            inside = names == [*table]
+            if key in (*names[:1], *names[-1:]):
                 first = first or number
         elif re.match(rf"""["']?{re.escape(key)}["']?\s*[=.]""", bare):
             if inside:
                 return number
             first = first or number
-    return first or 1
+    return first or otherwise
 
 
 # Precedence
@@ -245,7 +259,7 @@ class Resolved(Value):
     origins: dict[str, str]
     profile: str | None
     file: ConfigFile
-    own_url: str  # the base URL before options and variables: the one a profile's token_command speaks for
+    own_url: str  # the base URL of the layer that names token_command, or of one below: what it speaks for
 
 
 def variable(key: str) -> str:
@@ -287,6 +301,8 @@ def resolve(
     found = _from_variables(environment, profile)
     _read_system(found, environment.directory)
     lay(found, "environment")
+    if "token_command" in found:  # named beside the address, and for it
+        own_url = values.get("base_url", own_url)
     lay(_from_options(options or {}), "option")
     return Resolved(Settings(**values), origins, profile, file, own_url)
 

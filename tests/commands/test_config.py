@@ -45,6 +45,15 @@ def test_what_is_set_is_got_listed_and_unset(key: str, value: str, shown: str | 
     assert (after.code, after.out) == (before.code, before.out)
 
 
+@pytest.mark.parametrize("value", ["-y", "--nothing", "-be brief"])
+def test_a_value_may_look_like_an_option_behind_two_dashes(value: str, elkcli: Elkcli) -> None:
+    elkcli("config", "set", "system", "--", value).succeeds()
+    assert elkcli("config", "get", "system").text == value + "\n"
+    elkcli("config", "set", "--", "system", value + "2").succeeds()
+    assert elkcli("config", "get", "system").text == value + "2\n"
+    assert elkcli("config", "set", "system", value).code == (0 if " " in value else 2)
+
+
 @pytest.mark.parametrize(
     ("value", "sent"), [("[END]", ["[END]"]), ("[1]", ["[1]"]), ('["a", "[b]"]', ["a", "[b]"]), ("a b", ["a b"])]
 )
@@ -115,6 +124,41 @@ def test_a_refused_value_names_the_allowed_ones(elkcli: Elkcli) -> None:
     for words in ("markdown", "jsonl"):
         assert words in elkcli("config", "set", "format", "xml").fails(2).err
     assert "0 to 2" in elkcli("config", "set", "temperature", "9").fails(2).err
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('profiles = { one = { model = "a" } }\n',
+         'profiles = { one = { model = "a" }, "two" = {seed = 3} }\n'),
+        ('[profiles]\none = { model = "a" }\n', '[profiles]\none = { model = "a" }\n\n[profiles.two]\nseed = 3\n'),
+        ('# mine\r\nmodel = "a"\r\n', '# mine\r\nmodel = "a"\r\n\r\n[profiles.two]\r\nseed = 3\r\n'),
+    ],
+)  # fmt: skip
+def test_a_profile_is_added_however_the_others_are_written(before: str, after: str, elkcli: Elkcli) -> None:
+    path = elkcli.config / "config.toml"
+    elkcli.configure("")
+    path.write_bytes(before.encode())
+    elkcli("config", "set", "-p", "two", "seed", "3").succeeds()
+    squeezed = path.read_bytes().decode().replace('"two"', "two").replace(" ", "")
+    assert squeezed == after.replace('"two"', "two").replace(" ", "")
+
+
+def test_a_file_in_an_unusual_shape_is_refused_rather_than_changed_wrongly(elkcli: Elkcli) -> None:
+    before = 'profiles.one.model = "a"\nstop = ["a"]\n'
+    elkcli.configure(before)
+    result = elkcli("config", "set", "-p", "two", "seed", "3")
+    assert result.code in {0, 3}
+    if result.code:
+        assert (elkcli.config / "config.toml").read_text() == before
+        assert "config edit" in result.err
+    assert elkcli("config", "get", "stop").text == '["a"]\n'
+
+
+def test_comments_between_headers_survive(elkcli: Elkcli) -> None:
+    elkcli.configure('[headers]\n# who asks\nX-Team = "a"\nX-Old = "b"\n')
+    elkcli("config", "set", "headers", "X-Team: c").succeeds()
+    assert (elkcli.config / "config.toml").read_text() == '[headers]\n# who asks\nX-Team = "c"\n'
 
 
 def test_a_broken_file_is_not_made_worse(elkcli: Elkcli) -> None:
@@ -264,6 +308,27 @@ def test_a_program_can_give_the_token(command: str, code: int | None, elkcli: El
     elif code:
         result.fails(code)
         assert not server.requests
+
+
+def test_a_program_in_the_environment_speaks_for_the_address_beside_it(
+    elkcli: Elkcli, server: Server, closed_port: int
+) -> None:
+    env = {"ELKCLI_TOKEN": None, "ELKCLI_BASE_URL": server.url, "ELKCLI_TOKEN_COMMAND": "echo sk-of-a-program"}
+    server.says()
+    elkcli("ask", "hi", env=env).succeeds()
+    assert server.request.header("authorization") == "Bearer sk-of-a-program"
+    elkcli("ask", "hi", "--base-url", f"http://127.0.0.1:{closed_port}", env=env).fails(3)
+
+
+def test_a_damaged_entry_among_the_tokens_is_mended_by_the_command_that_is_named(elkcli: Elkcli) -> None:
+    elkcli("config", "set", "-p", "two", "model", "x").succeeds()
+    elkcli("config", "set", "-p", "two", "token", stdin="sk-two-1234567890").succeeds()
+    file = elkcli.config / "credentials.toml"
+    file.write_text(file.read_text() + "\n[default]\ntoken = 3\n")
+    assert "config set token" in elkcli("config", "get", "token", env={"ELKCLI_TOKEN": None}).fails(3).err
+    elkcli("config", "set", "token", stdin="sk-one-1234567890").succeeds()
+    assert elkcli("config", "get", "token").text.endswith("…7890\n")
+    assert elkcli("config", "get", "-p", "two", "token").succeeds()
 
 
 # Many writers

@@ -132,6 +132,11 @@ TOML = [
     ("base_url = 'ftp://x'", 1),
     ("token = 'sk-x'", 1),
     ("stop = [1]", 1),
+    ("model = 'x'\n[headers]\nX-A = '1'\nX-B = 2\n", 4),
+    ("model = 'x'\nheaders = {X-B = 2}\n", 2),
+    ("[profiles.a.headers]\nX-B = '2'\n[headers]\nX-B = 2\n", 4),
+    ('system = """\nseed = 3\n"""\nseed = "x"\n', 4),
+    ("[ profiles . 'a b' ]\nmodel = 'x'\nseed = 'y'\n", 3),
 ]
 
 
