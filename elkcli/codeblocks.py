@@ -45,8 +45,7 @@ def code_blocks(markdown: str) -> list[CodeBlock]:
                 lines = []
             continue
         content = _without(_unquoted(bare, depth), lead)
-        closing = "" if _DEEP.match(content) else content.strip()
-        if closing and set(closing) == {fence[0]} and len(closing) >= len(fence):
+        if _closes(content, fence):
             blocks.append(CodeBlock(language, "".join(lines)))
             fence = ""
         else:
@@ -54,6 +53,55 @@ def code_blocks(markdown: str) -> list[CodeBlock]:
     if fence:
         blocks.append(CodeBlock(language, "".join(lines)))
     return blocks
+
+
+class Fences:
+    """Whether a text that is still coming has a fenced block or a span of code open at its end."""
+
+    def __init__(self) -> None:
+        self.spans: list[int] = []
+        """Runs of backticks in the last line that nothing has closed, by their lengths."""
+        self._fence = ""
+        self._depth = self._lead = 0
+        self._line = ""  # no more of it than a fence takes
+
+    @property
+    def inside(self) -> bool:
+        """Whether a fenced block is open."""
+        return bool(self._fence) and not self._is_left(self._line)
+
+    def feed(self, text: str) -> None:
+        """More of the text. A run of backticks is not continued by the next."""
+        *lines, last = text.split("\n")
+        for line in lines:
+            self._end(self._line + line)
+            self._line = ""
+            self.spans.clear()
+        self._line = (self._line + last)[:256]
+        for run in re.findall("`+", last):
+            if len(run) in self.spans:
+                del self.spans[self.spans.index(len(run)) :]
+            else:
+                self.spans.append(len(run))
+
+    def _is_left(self, line: str) -> bool:
+        return self._depth > 0 and not _QUOTE.match(line)
+
+    def _end(self, line: str) -> None:
+        if self._fence and self._is_left(line):
+            self._fence = ""
+        if not self._fence:
+            match = _OPEN.match(line.rstrip("\r"))
+            if match and not (match["fence"][0] == "`" and "`" in match["info"]):
+                self._fence, self._depth = match["fence"], match["lead"].count(">")
+                self._lead = len(_unquoted(match["lead"], self._depth).expandtabs(4))
+        elif _closes(_without(_unquoted(line, self._depth), self._lead), self._fence):
+            self._fence = ""
+
+
+def _closes(content: str, fence: str) -> bool:
+    closing = "" if _DEEP.match(content) else content.strip()
+    return bool(closing) and set(closing) == {fence[0]} and len(closing) >= len(fence)
 
 
 def _unquoted(line: str, depth: int) -> str:

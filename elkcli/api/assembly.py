@@ -7,11 +7,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from elkcli.api.embedded import Bit, Found, Hoard, Splitter
+from elkcli.api.embedded import Bit, Splitter
+from elkcli.api.hoard import Found, Hoard, decode_bare, decode_url
+from elkcli.api.parts import url_in
 from elkcli.conversation import Media, Note, Piece, Reasoning, Text, ToolCall
 from elkcli.errors import ElkError, Incomplete
 
-TEXT_LIMIT = 32 * 1024 * 1024  # characters of answer and reasoning
+TEXT_LIMIT = 32 * 1024 * 1024  # characters of answer and reasoning, media not counted
+MEDIA_LIMIT = 192 * 1024 * 1024  # characters of base64 that come in pieces and are kept until the last
+_SOUNDS = {"audio", "output_audio", "input_audio"}
+_PICTURES = {"image_url", "image", "output_image", "input_image", "image_generation_call"}
+_OTHERS = {"video_url", "video", "output_video", "audio_url", "file", "input_file", "output_file"}
 _HIGH = re.compile("[\ud800-\udbff]\\Z")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -78,15 +84,13 @@ class Assembly:
         self.texts: dict[int, _Channel] = {}
         self._thoughts: dict[int, _Channel] = {}
         self._calls: dict[tuple[int, int], _Call] = {}
+        self._sounds: dict[int, tuple[str, bytearray]] = {}
+        self._pictures: dict[tuple[int, int], int] = {}  # how often each came in the text, by choice and hash
         self._size = 0
         self._unknown: set[str] = set()
         self._fail = fail
 
     def say(self, text: str, index: int) -> None:
-        self._size += len(text)
-        if self._size > TEXT_LIMIT:
-            self._fail(Incomplete("the answer is longer than elkcli takes", hint="set --max-tokens"))
-            return
         if self._thoughts:
             self._flush_thoughts()
         channel = self.texts.get(index)
@@ -96,10 +100,6 @@ class Assembly:
         self.answered = True
 
     def think(self, text: str, index: int) -> None:
-        self._size += len(text)
-        if self._size > TEXT_LIMIT:
-            self._fail(Incomplete("the reasoning is longer than elkcli takes", hint="set --max-tokens"))
-            return
         channel = self._thoughts.get(index)
         if channel is None:
             channel = self._thoughts[index] = _Channel(self.hoard)
@@ -120,48 +120,76 @@ class Assembly:
                 self.say(text, index)
         elif kind in ("reasoning", "thinking") and isinstance(part.get("text") or part.get("thinking"), str):
             self.think(part.get("text") or part["thinking"], index)
-        elif kind in ("image_url", "image", "output_image", "input_image") or "image_url" in part:
-            self.image(part, index)
-        elif kind in ("audio", "output_audio", "input_audio"):
-            audio = part.get("audio") or part.get("input_audio")
-            self.audio(audio if isinstance(audio, dict) else part, index, silent=True)
         elif kind == "refusal" and isinstance(part.get("refusal"), str):
             self.say(part["refusal"], index)
-        elif isinstance(kind, str) and kind not in self._unknown and len(self._unknown) < 8:
+        elif kind in _SOUNDS and isinstance(audio := part.get("audio") or part.get("input_audio") or part, dict):
+            self.audio(audio, index, silent=True)
+        elif kind is None or kind in _PICTURES or kind in _OTHERS or "image_url" in part:
+            self.media(part, index)
+        else:
+            self._unread(part)
+
+    def media(self, part: object, index: int) -> None:
+        """A part that is a picture, a film or a file. What says nothing of the kind is remarked on."""
+        url = url_in(part)
+        if url is None:
+            self._unread(part)
+            return
+        found = decode_url(url, self.hoard)
+        if found is None and len(url) > 64 and ":" not in url[:64]:
+            found = decode_bare(url, "image/png")
+        kind = part.get("type") if isinstance(part, dict) else None
+        is_image = kind not in _OTHERS
+        if found is not None:
+            is_image = found.claimed.startswith("image/") or (is_image and "/octet" in found.claimed)
+            self.flush()
+            entry = (index, hash(found.data))
+            known = self._pictures.get(entry, 0)
+            self._pictures[entry] = known - 1  # the text will give it once more
+            if known > 0:
+                return  # some servers write a picture into the text, and list it as well
+            url = self.hoard.keep(found)
+        self._place(f"{'!' if is_image else ''}[{'image' if is_image else 'media'}]({url})", index)
+
+    def _place(self, text: str, index: int) -> None:
+        """Say what stands on a line of its own."""
+        channel = self.texts.get(index)
+        before = "\n" if channel and (channel.last or channel.buffer) and not self._at_line_start(channel) else ""
+        self.say(before + text, index)
+
+    def _unread(self, part: object) -> None:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(kind, str) or not kind:
+            kind = ", ".join(str(name) for name in part) if isinstance(part, dict) else type(part).__name__
+        if kind and kind not in self._unknown and len(self._unknown) < 8:
             self._unknown.add(kind)
             self.flush()
             self.pieces.append(
                 Note(f"a part of the answer is of a kind elkcli does not know: {whole(kind[:80])}", True)
             )
 
-    def image(self, image: object, index: int) -> None:
-        url: object = image
-        if isinstance(image, dict):
-            url = image.get("image_url") or image.get("url") or image.get("b64_json") or image.get("image")
-            if isinstance(url, dict):
-                url = url.get("url")
-            if isinstance(image.get("b64_json"), str):
-                url = "data:image/png;base64," + image["b64_json"]
-        if not isinstance(url, str) or not url:
-            return
-        channel = self.texts.get(index)
-        before = "\n" if channel and (channel.last or channel.buffer) and not self._at_line_start(channel) else ""
-        self.say(f"{before}![image]({url})", index)
-
     @staticmethod
     def _at_line_start(channel: _Channel) -> bool:
         return channel.buffer[-1].endswith("\n") if channel.buffer else channel.last == "\n"
 
     def audio(self, audio: dict[str, Any], index: int, *, silent: bool) -> None:
+        """Sound, whole or a piece of it: a stream gives it bit by bit, each in base64 of its own."""
         data, words = audio.get("data"), audio.get("transcript")
         if isinstance(words, str) and words and silent:
             self.say(words, index)
         if isinstance(data, str) and data:
             kind = audio.get("format")
             kind = kind if isinstance(kind, str) and re.fullmatch(r"[a-z0-9]{1,8}", kind) else "wav"
-            channel = self.texts.get(index)
-            before = "\n" if channel and (channel.last or channel.buffer) and not self._at_line_start(channel) else ""
-            self.say(f"{before}[media](data:audio/{kind};base64,{data})", index)
+            url = data if data[:5].lower() == "data:" or data[:1] == "<" else f"data:audio/{kind};base64,{data}"
+            found = decode_url(url, self.hoard)
+            if found is None:
+                self._place(f"[media]({url})", index)
+                return
+            self.answered = True
+            sound = self._sounds.setdefault(index, (found.claimed, bytearray()))[1]
+            sound += found.data
+            if len(sound) > MEDIA_LIMIT:
+                self._fail(Incomplete("the sound is longer than elkcli takes"))
 
     def call(self, call: dict[str, Any], choice: int, position: int) -> None:
         index = call.get("index")
@@ -193,22 +221,35 @@ class Assembly:
     def flush(self, final: bool = False) -> None:
         if self._thoughts:
             self._flush_thoughts(final)
+        if final and self._sounds:
+            for index, (claimed, sound) in self._sounds.items():
+                self._place(f"[media]({self.hoard.keep(Found(bytes(sound), claimed))})", index)
+            self._sounds.clear()
         for index, channel in self.texts.items():
             if channel.buffer or final:
                 self._emit(channel.close() if final else channel.take(), index, Text)
+                self._bound(channel)
 
     def _flush_thoughts(self, final: bool = False) -> None:
         for index, channel in self._thoughts.items():
             if channel.buffer or final:
                 self._emit(channel.close() if final else channel.take(), index, Reasoning)
+                self._bound(channel)
+
+    def _bound(self, channel: _Channel) -> None:
+        if self._size > TEXT_LIMIT or channel.splitter.collected > MEDIA_LIMIT:
+            self._fail(Incomplete("the answer is longer than elkcli takes", hint="set --max-tokens"))
 
     def _emit(self, found: list[Bit], index: int, kind: type[Text] | type[Reasoning]) -> None:
         for item in found:
             if isinstance(item, str):
                 if item:
+                    self._size += len(item)
                     self.pieces.append(kind(item, index))
             elif isinstance(item, Found):
                 self.answered = True
+                entry = (index, hash(item.data))
+                self._pictures[entry] = self._pictures.get(entry, 0) + 1
                 if kind is Reasoning:  # a picture among the thoughts is still the answer (wire.md §2.4)
                     self.pieces += [Text("![image](", index), Media(item.data, item.claimed, index), Text(")", index)]
                 else:

@@ -7,7 +7,8 @@ import random
 import re
 from typing import Any, NamedTuple
 
-from elkcli.api.embedded import Found, Splitter, decode_url
+from elkcli.api.embedded import Splitter
+from elkcli.api.hoard import Found, decode_url
 from elkcli.media import dimensions, readable, sniff
 
 OPTIONS = (

@@ -4,167 +4,46 @@ What is taken for a data URL: ``data:TYPE/SUBTYPE[;parameters];base64,`` (in any
 letter, digit, ``_`` or ``-``, whose type is not ``text/``, ``font/`` or an ``application/`` other than ``pdf`` and
 ``octet-stream``. Its body is of the standard alphabet, with or without its padding. ASCII white space inside is
 accepted only where a further line of base64 follows it (60 characters, or the end before the closing bracket).
-Anything else in the body (the URL-safe alphabet, percent escapes, ``=`` in the middle) is broken: a stand-in takes its
-place, and a note says so. A URL without a body stays text: that is how people write about data URLs.
+Anything else in the body (``=`` in the middle, a foreign character) is broken: a stand-in takes its place, and a note
+says so. The URL-safe alphabet and percent escapes are broken, too, unless the bytes turn out to be media.
+
+A URL without a body stays text: that is how people write about data URLs. So does one in code, fenced or in a span,
+which is there to be copied as it is; but for a long one, since no model writes that and nobody reads it: it is a
+picture behind a fence that was left open.
 """
 
 from __future__ import annotations
 
 import binascii
 import io
-import os
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
+from elkcli.api.hoard import CLOSERS, START, Found, Hoard, claimed_type, decode_leniently
 from elkcli.conversation import Note
 from elkcli.media import readable
 
-
-class Found(NamedTuple):
-    """A data URL's bytes, and the type that it claims (shortened and made printable)."""
-
-    data: bytes
-    claimed: str
+if TYPE_CHECKING:
+    from elkcli.codeblocks import Fences
 
 
 Bit: TypeAlias = str | Found | Note
 
 _ALPHABET = re.compile(r"[A-Za-z0-9+/]*")
 _HEADER = re.compile(r"[^\s,:()<>\"'`{}\[\]\\|]*")  # without ":", so that "data:data:data:" is read once
-_TYPE = re.compile(r"([^;/]+/[^;]*)(?:;[^;]*)*;base64", re.I)
-_OTHER = re.compile(r"text/|font/|application/(?!(?:pdf|octet-stream)\Z)", re.I)
 _END = re.compile(r"[\s()<>\"'`{}\[\]\\|]|[^\x00-\x7f]")  # always ends a URL
 _SOFT = re.compile(r"[.,;:!?*_~-]{1,8}")  # ends a bare URL where nothing of a URL follows
 _WRAP = re.compile(r"[ \t\r\n]{1,16}([A-Za-z0-9+/]*)={0,2}")
 _BEGUN = re.compile(r"(?<![A-Za-z0-9_-])(?:d|da|dat|data)\Z", re.I)
 _AGAIN = re.compile(r"(?<![A-Za-z0-9_-])data\Z", re.I)
-_START = r"(?i:(?<![A-Za-z0-9_-])data:)"
-_PLAIN = re.compile(_START)
-_CLOSERS = {"(": ")", "<": ">", '"': '"', "'": "'"}
+_CODED = re.compile(r"[A-Za-z0-9+/_%-]*")
+_TICKS = re.compile(r"`+")
 _WRAPPED = 60
+_LINE = 4096
 _FLUSH = 1 << 16
 _SLICE = 1 << 20  # a multiple of 4
-
-HOIST_FROM = 1 << 18
-"""Lines longer than this are worth hoisting."""
-_HOIST = re.compile(rb"([(\"<])(?i:data):([^\s,:()<>\"'`{}\[\]\\|]{1,255}),")
-
-
-class Hoard:
-    """Bytes taken out of huge lines of JSON before these are parsed, each under an unguessable token.
-
-    Parsing a line copies its strings two or three times; what was hoisted is decoded straight from the line instead.
-    The tokens are looked up by :class:`Splitter` and :func:`decode_url`; nobody else can make one.
-    """
-
-    def __init__(self) -> None:
-        self._secret = os.urandom(16).hex()
-        self._kept: dict[int, Found] = {}
-        self._made = 0
-
-    @property
-    def used(self) -> bool:
-        """Whether there are tokens to look for."""
-        return self._made > 0
-
-    @cached_property
-    def token(self) -> re.Pattern[str]:
-        """What a token looks like; its number is the first group."""
-        return re.compile(rf"<elkcli-{self._secret}-(\d{{1,9}})>")
-
-    @cached_property
-    def start(self) -> re.Pattern[str]:
-        """Where a token or a data URL begins."""
-        return re.compile(f"{self.token.pattern}|{_START}")
-
-    def hoist(self, line: bytes | bytearray) -> bytes | bytearray:
-        """``line`` (JSON, or SSE with JSON in it) with a token in the place of each large base64 data URL.
-
-        A URL whose base64 is written with escapes, or is broken, stays where it is.
-        """
-        view = memoryview(line)
-        pieces: list[bytes | memoryview] = []
-        done = at = 0
-        while match := _HOIST.search(line, at):
-            at = match.end()
-            claimed = _claimed(match[2].decode("ascii", "replace"))
-            if claimed is None or self._ends_soon(line, at):
-                continue
-            closer = _CLOSERS[match[1].decode()].encode()
-            end = line.find(closer, at)
-            if end < 0:
-                break
-            last = end - 1 if line[end - 1 : end] == b"\\" else end  # \" closes an attribute written in a string
-            try:
-                data = _decode(view[at:last])
-            except ValueError:
-                at = end
-                continue
-            pieces += [view[done : match.start() + 1], self._keep(Found(data, claimed))]
-            done = at = last
-        return b"".join([*pieces, view[done:]]) if pieces else line
-
-    @staticmethod
-    def _ends_soon(line: bytes | bytearray, at: int) -> bool:
-        return len(line) - at < _FLUSH or any(line.find(end, at, at + _FLUSH) >= 0 for end in (b'"', b")", b">", b"\\"))
-
-    def _keep(self, found: Found) -> bytes:
-        self._made += 1
-        self._kept[self._made] = found
-        return f"<elkcli-{self._secret}-{self._made}>".encode()
-
-    def take(self, number: str) -> Found | None:
-        """The bytes under a token's number, which are let go of here."""
-        return self._kept.pop(int(number), None)
-
-    def left(self) -> list[Found]:
-        """What nobody has taken: media in a place of the reply that nobody reads. Emptied by the call."""
-        kept, self._kept = list(self._kept.values()), {}
-        return kept
-
-
-def decode_url(url: str, hoard: Hoard | None = None) -> Found | None:
-    """The bytes of a string that is one data URL or one token, or ``None`` if it is neither or is broken."""
-    url = url.strip()
-    if hoard is not None and (match := hoard.token.fullmatch(url)):
-        return hoard.take(match[1])
-    header, comma, body = url[:4096].partition(",")
-    if not comma or header[:5].lower() != "data:":
-        return None
-    claimed = _claimed(header[5:])
-    if claimed is None:
-        return None
-    try:
-        if len(url) < 4096:
-            return Found(_decode("".join(body.split()).encode("ascii")), claimed)
-        raw = url.encode("ascii")
-        try:
-            return Found(_decode(memoryview(raw)[len(header) + 1 :]), claimed)
-        except ValueError:
-            return Found(_decode(b"".join(raw[len(header) + 1 :].split())), claimed)
-    except ValueError:
-        return None
-
-
-def _claimed(header: str) -> str | None:
-    """The type in ``TYPE;parameters;base64``, or ``None`` where it is no type of media."""
-    match = _TYPE.fullmatch(header)
-    if match is None or _OTHER.match(match[1]):
-        return None
-    return re.sub(r"[^!-~]", "?", match[1][:100].lower())
-
-
-def _decode(base64: bytes | memoryview) -> bytes:
-    """Strict: the standard alphabet, padding whole or absent. Raises :class:`ValueError`."""
-    if not len(base64):
-        raise ValueError("no base64")
-    if over := len(base64) % 4:
-        whole = binascii.a2b_base64(base64[:-over], strict_mode=True)
-        return whole + binascii.a2b_base64(bytes(base64[-over:]) + b"=" * (4 - over), strict_mode=True)
-    return binascii.a2b_base64(base64, strict_mode=True)
 
 
 def _joined(bits: list[Bit]) -> list[Bit]:
@@ -191,6 +70,8 @@ class Splitter:
         self._held = ""
         self._last = ""  # the character before what is held
         self._header: list[str] = []
+        self._said: list[str] = []  # words since it was last asked whether they are code
+        self._fences: Fences | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -198,9 +79,16 @@ class Splitter:
         self._closer = ""
         self._chars: list[str] = []
         self._waiting = 0  # characters in _chars
+        self._garbage: list[str] = []
+        self._spans: list[int] = []  # backticks before it in the line, that may make it code
         self._count = 0
-        self._wrapped = False
+        self._width = 0  # of its first line, once there is a second
         self._decoded = io.BytesIO()  # its getvalue shares the buffer: a second copy of 40 MB is not made
+
+    @property
+    def collected(self) -> int:
+        """Characters of the URL that is being read."""
+        return self._count
 
     def feed(self, text: str) -> list[Bit]:
         """More of the text."""
@@ -213,6 +101,7 @@ class Splitter:
             and self._step == self._words
         ):
             self._last = text[-1]  # most of what streams in has nothing of a URL about it
+            self._said.append(text)
             return [text]
         return self._run(text, final=False)
 
@@ -225,10 +114,8 @@ class Splitter:
             text, self._held = self._held + text, ""
         out: list[Bit] = []
         at = 0
-        while at < len(text):
+        while at < len(text) or (final and self._step != self._words):
             at = self._step(text, at, final, out)
-        if final and self._step != self._words:
-            self._step(text, at, final, out)
         before = len(text) - len(self._held) - 1
         if before >= 0:
             self._last = text[before]
@@ -238,8 +125,12 @@ class Splitter:
         self._held = text[at:]
         return len(text)
 
+    def _say(self, text: str, out: list[Bit]) -> None:
+        self._said.append(text)
+        out.append(text)
+
     def _words(self, text: str, at: int, final: bool, out: list[Bit]) -> int:
-        start = self._hoard.start if self._hoard is not None and self._hoard.used else _PLAIN
+        start = self._hoard.start if self._hoard is not None and self._hoard.used else START
         match = start.search(text, at)
         if match is not None and match.start() == 0 and re.match(r"[A-Za-z0-9_-]", self._last) and text[0] != "<":
             match = start.search(text, 1)
@@ -247,9 +138,9 @@ class Splitter:
             tail = text[-5:] if len(text) > 4 else self._last + text
             begun = None if final else _BEGUN.search(tail)
             kept = max(at, len(text) - len(begun[0])) if begun else len(text)
-            out.append(text[at:kept])
+            self._say(text[at:kept], out)
             return self._hold(text, kept)
-        out.append(text[at : match.start()])
+        self._say(text[at : match.start()], out)
         if match[0][0] == "<":
             found = self._hoard.take(match[1]) if self._hoard is not None else None
             out.append(found if found is not None else "")
@@ -260,7 +151,7 @@ class Splitter:
 
     def _begin(self, word: str, before: str) -> None:
         self._forget()
-        self._closer = _CLOSERS.get(before, "")
+        self._closer = CLOSERS.get(before, "")
         self._header = [word]
         self._step = self._in_header
 
@@ -272,19 +163,72 @@ class Splitter:
         if at == len(text) and not final:
             return at
         written = "".join(self._header)
-        claim = _claimed(written[5:]) if text[at : at + 1] == "," else None
+        claim = claimed_type(written[5:]) if text[at : at + 1] == "," else None
         if claim is not None:
             self._claim = claim
             self._header = [written, ","]
-            self._step = self._in_body
+            self._step = self._in_code if self._may_be_code() else self._in_body
             return at + 1
         if text[at : at + 1] == ":" and _AGAIN.search(written):  # data:x;data:image/png…
-            out.append(written[:-4])
+            self._say(written[:-4], out)
             self._begin(written[-4:] + ":", written[-5])
             return at + 1
-        out.append(written)
+        self._say(written, out)
         self._step = self._words
         return at
+
+    def _may_be_code(self) -> bool:
+        """Whether the words so far leave a fence open, or a span in the line that may yet be closed."""
+        if self._fences is None:
+            from elkcli.codeblocks import Fences
+
+            self._fences = Fences()
+        self._fences.feed("".join(self._said))
+        self._said.clear()
+        self._spans = [] if self._fences.inside else self._fences.spans.copy()
+        return self._fences.inside or bool(self._spans)
+
+    def _in_code(self, text: str, at: int, final: bool, out: list[Bit]) -> int:
+        """Take the URL as it is written, until it is certain whether it stays so."""
+        match = _CODED.match(text, at)
+        assert match is not None
+        self._header.append(match[0])
+        self._count += match.end() - at
+        at = match.end()
+        if self._count <= _FLUSH:
+            if at == len(text) and not final:
+                return at
+            is_code = self._is_closed(text, at, final)
+            if is_code is None:
+                return self._hold(text, at)
+            if is_code:
+                self._say("".join(self._header), out)
+                self._forget()
+                self._step = self._words
+                return at
+        body = "".join(self._header[2:])
+        del self._header[2:]
+        match = _ALPHABET.match(body)
+        assert match is not None
+        self._count = 0
+        self._collect(body, 0, match.end())
+        self._step = self._in_body
+        if match.end() < len(body):
+            self._garbage.append(body[match.end() :])
+            self._count = len(body)
+            self._step = self._in_garbage
+        return at
+
+    def _is_closed(self, text: str, at: int, final: bool) -> bool | None:
+        """Whether the span around the URL is closed in its line, ``None`` if more must be seen. A fence is open."""
+        if not self._spans:
+            return True
+        line = text[at : at + _LINE].partition("\n")[0]
+        whole = final or len(line) == _LINE or "\n" in text[at:]
+        for run in _TICKS.finditer(line):
+            if (whole or run.end() < len(line)) and len(run[0]) in self._spans:
+                return True
+        return False if whole else None
 
     def _in_body(self, text: str, at: int, final: bool, out: list[Bit]) -> int:
         match = _ALPHABET.match(text, at)
@@ -322,6 +266,7 @@ class Splitter:
         end = _END.search(text, at)
         stop = end.start() if end else len(text)
         self._count += stop - at
+        self._garbage.append(text[at:stop])
         if end is None and not final:
             return stop
         if end is not None:
@@ -330,7 +275,13 @@ class Splitter:
                 return self._hold(text, stop)
             if goes_on:
                 return goes_on
-        self._broken(out)
+        data = decode_leniently("".join([*self._chars, *self._garbage]), self._decoded.getvalue())
+        if data is None:
+            self._broken(out)
+        else:
+            out.append(Found(data, self._claim))
+            self._forget()
+            self._step = self._words
         return stop
 
     def _wrap(self, text: str, at: int, final: bool) -> int | None:
@@ -342,9 +293,10 @@ class Splitter:
         if length < _WRAPPED:
             if match.end() == len(text) and not final:
                 return None
-            if not (self._wrapped and length and self._closer and text[match.end() : match.end() + 1] == self._closer):
+            last = self._closer and text[match.end() : match.end() + 1] == self._closer
+            if not (length and last and length <= (self._width or self._count) >= _WRAPPED):
                 return 0
-        self._wrapped = True
+        self._width = self._width or self._count
         return match.start(1)
 
     def _collect(self, text: str, at: int, end: int) -> None:
@@ -362,7 +314,7 @@ class Splitter:
     def _finish(self, padding: int, cut: bool, out: list[Bit]) -> None:
         over = self._count % 4
         if not self._count:
-            out.append("".join(self._header) + "=" * padding)
+            self._say("".join(self._header) + "=" * padding, out)
         elif not cut and (over == 1 or (padding and (over + padding) % 4)):
             self._count += padding
             self._broken(out)

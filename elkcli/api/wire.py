@@ -11,8 +11,8 @@ from math import isfinite
 from typing import Any
 
 from elkcli.api.assembly import Assembly
-from elkcli.api.embedded import HOIST_FROM
 from elkcli.api.ending import Ending, counted
+from elkcli.api.hoard import HOIST_FROM
 from elkcli.api.sse import BOM, Events, LineTooLong
 from elkcli.api.verdict import error_of, from_error
 from elkcli.conversation import Event, Finished, Note, Piece, Start, Usage, in_order
@@ -326,9 +326,8 @@ class Decoder:
         if isinstance(refusal, str) and refusal:
             self._assembly.say(refusal, index)
         images = delta.get("images")
-        if isinstance(images, list):
-            for image in images:
-                self._assembly.image(image, index)
+        for image in images if isinstance(images, list) else [images] if images else ():
+            self._assembly.media(image, index)
         audio = delta.get("audio")
         if isinstance(audio, dict):
             self._assembly.audio(audio, index, silent=not content)

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from elkcli.api.demo import MODELS, DemoTransport
-from elkcli.api.embedded import Found, Splitter
+from elkcli.api.embedded import Splitter
+from elkcli.api.hoard import Found
 from elkcli.media import dimensions
 from tests import samples
 from tests.api.test_embedded import url

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from elkcli.api.embedded import Bit, Found, Hoard, Splitter, decode_url
+from elkcli.api.embedded import Bit, Splitter
 from elkcli.api.embedded import _joined as joined
+from elkcli.api.hoard import Found, Hoard, decode_url
 from elkcli.conversation import Note
 from tests import samples
 
@@ -59,7 +60,11 @@ def test_an_image_in_markdown_comes_between_its_brackets() -> None:
         ("看", "。"),
         ("![a](", "）"),
         ("![a](", ' "title")'),
-        ("`", "`"),
+        ("`a` ", " `b`"),
+        ("`a` ", " `b"),
+        ("a stray ` ", " and no other\n`"),
+        ("```\ncode\n```\n", "\n```\nmore\n```"),
+        ("~~~\n```\n~~~\n![](", ")"),
     ],
 )
 @pytest.mark.parametrize("data", [b"A", b"AB", b"ABC", PNG])
@@ -70,6 +75,63 @@ def test_it_is_found_wherever_people_put_it(before: str, after: str, data: bytes
         assert split(before + written + after) == [before, Found(data, "image/png"), after]
         return
     assert split(before + written + after) == joined([before, Found(data, "image/png"), after])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("`", "`"),
+        ("so: `![image](", ")` shows"),
+        ("`a` and ``<img src='", "'> ` ``"),
+        ('```html\n<img src="', '">\n```\ndone'),
+        ("```\n", "\n```"),
+        ("```\n", ""),
+        ("~~~ md\n```\n![image](", ")\n~~~"),
+        ("1. one:\n\n   ```css\n   url(", ")\n   ```\n"),
+        ("> ```\n> ", "\n> ```\n"),
+        ("a\n````\n```\n", "\n```\n````\n"),
+    ],
+)
+def test_code_is_text(before: str, after: str) -> None:
+    for body in ("AAAA", b64encode(PNG).decode(), "AA==", "AA-_", "AA%3D", "AAA!"):
+        text = f"{before}data:image/png;base64,{body}{after}"
+        assert split(text) == [text]
+        assert split(*text) == [text]
+    assert split(before + after + "\n```\n~~~\n![image](" + url(PNG) + ")")[0]
+
+
+def test_a_long_url_behind_an_open_fence_is_a_picture_all_the_same() -> None:
+    data = PNG + bytes(100_000)
+    for before in ("```\n![image](", "`![image]("):
+        text = f"{before}{url(data)})`"
+        for bits in (split(text), split(*(text[at : at + 999] for at in range(0, len(text), 999)))):
+            assert bits == [before, Found(data, "image/png"), ")`"]
+
+
+def test_many_urls_in_one_line_of_code_cost_no_more_than_its_length() -> None:
+    begun = time.process_time()
+    for unit in ("`data:image/png;base64,AAAA ", "data:image/png;base64,AAAA`` ", "```\ndata:image/png;base64,AAAA\n"):
+        split(unit * 20_000)
+    assert time.process_time() - begun < 20
+
+
+@pytest.mark.parametrize(
+    "text", ["![image](data:image/png;base64,{})", "data:image/png;base64,{} x", "<data:a/b;base64,{}>"]
+)
+def test_base64_as_addresses_have_it_is_taken_where_it_is_media(text: str) -> None:
+    data = PNG + b"\xfb\xef\xbe\xff" * 30_000
+    plain = b64encode(data).decode()
+    for written in (
+        plain.replace("+", "-").replace("/", "_"),
+        plain.replace("+", "%2B").replace("/", "%2f").replace("=", "%3D"),
+    ):
+        whole = text.format(written)
+        for bits in (split(whole), split(*(whole[at : at + 997] for at in range(0, len(whole), 997)))):
+            assert [bit.data for bit in bits if isinstance(bit, Found)] == [data]
+            assert not notes(bits)
+        found = decode_url("data:image/png;base64," + written)
+        assert found is not None
+        assert found.data == data
 
 
 @pytest.mark.parametrize(
@@ -182,6 +244,12 @@ def test_lines_of_base64_are_put_together_and_words_on_the_next_line_are_not() -
     data = bytes(range(256)) * 2
     lines = "\r\n".join(b64encode(data).decode()[at : at + 76] for at in range(0, 700, 76)).rstrip()
     assert split(f"![i](data:image/png;base64,{lines}) x") == ["![i](", Found(data, "image/png"), ") x"]
+    for size in range(58, 150):
+        two = "\n".join(
+            b64encode(data[:size]).decode()[at : at + 76] for at in range(0, size * 4 // 3 + 3, 76)
+        ).rstrip()
+        for bits in (split(f"![i](data:image/png;base64,{two}) x"), split(*f"![i](data:image/png;base64,{two}) x")):
+            assert bits == ["![i](", Found(data[:size], "image/png"), ") x"]
     assert split("![i](data:image/png;base64,AAAA\nThen more) x") == [
         "![i](",
         Found(b"\0\0\0", "image/png"),
@@ -237,6 +305,8 @@ WORDS = st.sampled_from(
         "Hello",
         "\0",
         "Q" * 61,
+        "`",
+        "```\n",
         "A" * 76,
     ]
     + ["![image](data:image/png;base64,", "data:image/png;base64,", ":", ";", "\\"]

@@ -72,6 +72,20 @@ SHAPES: dict[str, bytes | dict[str, Any]] = {
     "Markdown in the reasoning of one reply": whole("", reasoning_content=image(FOX)),
     "a type that lies": whole("Here: " + image(FOX, "image/jpeg")),
     "a type in capitals": whole("Here: " + image(FOX, "IMAGE/PNG")),
+    "a part as Anthropic has it": whole([{"type": "text", "text": "Here: "}, {"type": "image", "source": {
+        "type": "base64", "media_type": "image/png", "data": base64.b64encode(FOX).decode()}}]),
+    "a part as Google has it": whole([{"text": "Here: "}, {"inlineData": {
+        "mimeType": "image/png", "data": base64.b64encode(FOX).decode()}}]),
+    "a part that is a result": whole([{"type": "text", "text": "Here: "}, {
+        "type": "image_generation_call", "result": base64.b64encode(FOX).decode()}]),
+    "an image without a list": whole("Here: ", images=part(FOX)),
+    "base64 without a header": whole("Here: ", images=[{"url": base64.b64encode(FOX).decode()}]),
+    "a member of its own": whole("Here: ", images=[{"b64_json": base64.b64encode(FOX).decode()}]),
+    "lines of base64": whole("Here: ", images=[{"url": "data:image/png;base64," + re.sub(
+        "(.{20})", r"\1\n", base64.b64encode(FOX).decode())}]),
+    "the same in the text and beside it": whole("Here: " + image(FOX), images=[part(FOX)]),
+    "the same in the text and beside it, in a stream": b"".join(stream("Here: ", image(FOX), finish=None, done=False))
+    + event(chunk(images=[part(FOX)])) + event(chunk(finish="stop")) + DONE,
     "another alternative text": whole(f"Here: ![a fox]({url(FOX)})"),
 }  # fmt: skip
 
@@ -94,6 +108,61 @@ def test_a_picture_becomes_a_file_in_whatever_shape_it_came(shape: str, elkcli: 
     assert str(len(FOX)) in result.err
     if "reasoning" not in shape:
         assert re.search(rf"!\[[^\]]*\]\({re.escape(file.name)}\)\n\Z", result.text), result
+
+
+def test_the_same_picture_twice_on_purpose_is_two_files(elkcli: Elkcli, server: Server) -> None:
+    server.replies(whole(image(FOX) + image(FOX), images=[part(FOX), part(FOX), part(FOX)]))
+    elkcli("ask", "foxes").succeeds()
+    assert [file.read_bytes() for file in files(elkcli)] == [FOX] * 3
+
+
+def test_a_picture_in_a_code_block_is_code(elkcli: Elkcli, server: Server) -> None:
+    page = f'<img src="{url(FOX)}">\n'
+    server.says(f"Write:\n```html\n{page}```\nor `{image(FOX)}`.\n")
+    elkcli("ask", "how").succeeds(f"Write:\n```html\n{page}```\nor `{image(FOX)}`.\n".encode())
+    elkcli("ask", "how", "-x", "html").succeeds(page.encode())
+    assert not files(elkcli)
+
+
+def test_a_picture_beside_a_fence_that_is_open_is_a_picture(elkcli: Elkcli, server: Server) -> None:
+    server.replies(whole("```\ncode", images=[part(FOX)]))
+    elkcli("ask", "a fox").succeeds()
+    assert [file.read_bytes() for file in files(elkcli)] == [FOX]
+
+
+def test_films_and_documents_among_the_parts_are_saved_and_what_is_unknown_is_told(
+    elkcli: Elkcli, server: Server
+) -> None:
+    film, paper = b"\0\0\0\x18ftypisom" + bytes(40), b"%PDF-1.4\n%%EOF\n"
+    server.replies(
+        whole(
+            [
+                {"type": "text", "text": "Both:"},
+                {"type": "video_url", "video_url": {"url": url(film, "video/mp4")}},
+                {"type": "file", "file": {"filename": "../a.pdf", "file_data": url(paper, "application/pdf")}},
+                {"type": "image", "source": {"type": "file", "file_id": "x"}},
+                {"secret": 1},
+            ]
+        )
+    )
+    result = elkcli("ask", "hi").succeeds()
+    assert {file.suffix: file.read_bytes() for file in files(elkcli)} == {".mp4": film, ".pdf": paper}
+    assert result.text.count("[media](") == 2
+    assert "kind elkcli does not know: image\n" in result.err
+    assert "kind elkcli does not know: secret\n" in result.err
+
+
+def test_a_sound_that_comes_in_pieces_is_one_file(elkcli: Elkcli, server: Server) -> None:
+    pieces = [SOUND[at : at + 50] for at in range(0, len(SOUND), 50)]
+    server.streams(
+        *(chunk(audio={"data": base64.b64encode(piece).decode(), "transcript": "la "}) for piece in pieces),
+        chunk(finish="stop"),
+        DONE,
+    )
+    result = elkcli("ask", "sing").succeeds()
+    (file,) = files(elkcli)
+    assert (file.suffix, file.read_bytes()) == (".wav", SOUND)
+    assert result.text == f"{'la ' * len(pieces)}\n[media]({file.name})\n"
 
 
 def test_several_pictures_become_several_files_and_nothing_is_overwritten(elkcli: Elkcli, server: Server) -> None:
@@ -235,6 +304,31 @@ def test_a_picture_of_twenty_megabytes_takes_seconds(elkcli: Elkcli, server: Ser
     assert time.monotonic() - began < 10
     (file,) = files(elkcli)
     assert file.read_bytes() == large
+
+
+BIG = FOX + bytes(range(256)) * 156_250
+
+
+@pytest.mark.parametrize("shape", ["pieces", "escaped", "lines", "b64_json", "audio", "json"])
+def test_forty_megabytes_arrive_in_every_shape(shape: str, elkcli: Elkcli, server: Server) -> None:
+    text, base = image(BIG), base64.b64encode(BIG).decode()
+    more: list[str] = []
+    if shape == "pieces":
+        server.says(chunks=[text[at : at + 100_000] for at in range(0, len(text), 100_000)])
+    elif shape == "escaped":
+        server.replies(json.dumps(whole(text)).replace("/", "\\/"))
+    elif shape == "lines":
+        server.says("![image](data:image/png;base64," + re.sub("(.{76})", r"\1\n", base) + ")")
+    elif shape == "b64_json":
+        server.replies(whole(None, images=[{"b64_json": base}]))
+    elif shape == "audio":
+        server.replies(whole(None, audio={"data": base, "format": "wav"}))
+    else:
+        server.says(text)
+        more = ["-f", "json", "-o", "big.png"]
+    elkcli("ask", "a fox", "--no-history", *more).succeeds()
+    (file,) = files(elkcli)
+    assert file.read_bytes() == BIG
 
 
 def test_at_a_terminal_the_base64_is_never_seen(elkcli: Elkcli, server: Server) -> None:
