@@ -50,6 +50,7 @@ class Answer:
         self.served: str | None = None
         self.reason: str | None = None
         self.error: ElkError | None = None
+        self.unsaved: str | None = None  # why media lie elsewhere than they should, or nowhere
         self.seconds = 0.0
 
     @property
@@ -64,6 +65,7 @@ class Answer:
                 self.texts.append(piece.text)
         elif isinstance(piece, SavedMedia):
             self.media.append(piece)
+            self.unsaved = self.unsaved or piece.problem or None
             if piece.choice == 0:
                 self.texts.append(piece.reference)
         elif isinstance(piece, Start):
@@ -105,9 +107,22 @@ def send(
                 if record is not None:
                     record.add(piece)
                 return
-            saved, notes = save(piece)
+            try:
+                saved, notes = save(piece)
+            except ElkError as problem:  # the words that follow were paid for as well
+                answer.unsaved = problem.message
+                if record is not None:
+                    record.add(piece)
+                answer.take(lost := Text("[not saved]", piece.choice))
+                display.show(lost)
+                return
+            except OSError:
+                if record is not None:
+                    record.add(piece)
+                raise
             for note in notes:
-                say(note)
+                if note.text != saved.problem:  # told at the end
+                    say(note)
             if saved.path != "-":  # what went to standard output is on no disk yet
                 kept = saved
             piece = saved

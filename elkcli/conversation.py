@@ -107,7 +107,7 @@ class SavedMedia(Value):
     """Media of the answer that lies on the disk now.
 
     ``reference`` is what the text shows in its place. ``width`` and ``height`` are in pixels, 0 if unknown;
-    ``size`` in bytes.
+    ``size`` in bytes. ``problem`` says why they lie elsewhere than they should, where they do.
     """
 
     path: str
@@ -118,6 +118,7 @@ class SavedMedia(Value):
     width: int = 0
     height: int = 0
     choice: int = 0
+    problem: str = ""
 
 
 class ToolCall(Value):

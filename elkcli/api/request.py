@@ -11,6 +11,7 @@ from typing import Any
 from elkcli import __version__
 from elkcli.conversation import ForeignPart, MediaPart, Message, Part, TextPart
 from elkcli.errors import UsageError
+from elkcli.media import readable
 from elkcli.value import Value
 
 HEADERS = {
@@ -25,6 +26,8 @@ ASPECT_RATIOS = (
 )  # fmt: skip
 IMAGE_SIZES = ("512", "1K", "2K", "4K")
 HIDDEN = "***"
+BODY_LIMIT = 128 * 1024 * 1024
+"""Bytes of a whole request, as the relay takes it (wire.md §3.2)."""
 
 
 class Options(Value):
@@ -72,13 +75,19 @@ class Request(Value):
         return (isinstance(google, dict) and "image_config" in google) or "image" in self.model
 
     def content(self) -> bytes:
-        """The body's bytes. Raises :class:`UsageError` where a string is no Unicode text or a number no JSON."""
+        """The body's bytes. Raises :class:`UsageError` for a string that is no text, a number no JSON, or too much."""
         try:
-            return json.dumps(self.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+            content = json.dumps(self.body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
         except UnicodeEncodeError:
             raise UsageError("the prompt or an option is not valid UTF-8") from None
         except ValueError:
             raise UsageError("a number in the request is too large, or NaN: JSON has no such thing") from None
+        if len(content) > BODY_LIMIT:
+            raise UsageError(
+                f"the request has {readable(len(content))}; the API takes {readable(BODY_LIMIT)} at most",
+                hint="send less: shorter input, fewer attachments, --shrink",
+            )
+        return content
 
 
 def body_of(messages: Sequence[Message], options: Options) -> dict[str, Any]:

@@ -272,12 +272,12 @@ class _Asked:
         if messages_file is not None:
             self.earlier += from_json(messages_file, self.source)
         attached = attachments(attach, self.source, self.resolved.settings, fetch=fetch, shrink=shrink)
-        self.prompt = build(words, self.source, use_stdin=use_stdin)
+        self.prompt = build(words, self.source, use_stdin=use_stdin, shrink=shrink)
         self.prompt.parts += attached
-        if attached:
+        if self.prompt.parts:
             from elkcli.storage.attachments import check
 
-            check(self.prompt.parts)
+            check(self.prompt.parts, self.resolved.settings.model)
 
     def check(self) -> None:
         """Refuse to send nothing."""

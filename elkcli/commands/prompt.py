@@ -90,7 +90,7 @@ class Prompt:
         return Message("user", (*((TextPart(self.text),) if self.text.strip() else ()), *self.parts))
 
 
-def build(words: list[str], source: Input, *, use_stdin: bool) -> Prompt:
+def build(words: list[str], source: Input, *, use_stdin: bool, shrink: bool = False) -> Prompt:
     """Words, then standard input, each joined to the next by a blank line; a word ``-`` puts the input there."""
     parts: list[Part] = []
     sections: list[str] = []
@@ -106,12 +106,12 @@ def build(words: list[str], source: Input, *, use_stdin: bool) -> Prompt:
             end()
             if source.environment.stdin_is_terminal:
                 source.messages.note("reading the prompt from the terminal; Ctrl-D ends it")
-            _piped(source.read("the prompt", expected=True), sections, parts)
+            _piped(source.read("the prompt", expected=True), sections, parts, shrink)
         else:
             said.append(word)
     end()
     if use_stdin and source.taken_by is None and source.is_there:
-        _piped(source.read("the prompt", expected=not words), sections, parts)
+        _piped(source.read("the prompt", expected=not words), sections, parts, shrink)
     text = "\n\n".join(section for section in sections if section)
     try:
         text.encode()
@@ -120,14 +120,16 @@ def build(words: list[str], source: Input, *, use_stdin: bool) -> Prompt:
     return Prompt(text, parts)
 
 
-def _piped(data: bytes, sections: list[str], parts: list[Part]) -> None:
+def _piped(data: bytes, sections: list[str], parts: list[Part], shrink: bool) -> None:
     if not data:
         return
     if sniff(data) is not None:
-        from elkcli.storage.attachments import as_part
+        from elkcli.storage.attachments import TAKEN, as_part
 
-        part = as_part(data, "stdin")
-        if part is not None and not isinstance(part, TextPart):
+        part = as_part(data, "stdin", shrink=shrink)
+        if part is None:
+            raise UsageError("standard input is of no kind that the API takes", hint=f"it takes {TAKEN}")
+        if not isinstance(part, TextPart):
             parts.append(part)
             return
     try:

@@ -283,9 +283,13 @@ class Turn:
         self._usage(answer)
         if answer.media and self.environment.at_terminal:
             self._preview_hint()
+        if answer.unsaved is not None and (self.keep_open or answer.error is not None):
+            self.messages.warn(answer.unsaved)
         if answer.error is not None:
             self._suggest(answer.error)
             raise answer.error
+        if answer.unsaved is not None and not self.keep_open:
+            raise ElkError(answer.unsaved)
         return answer
 
     def _preview_hint(self) -> None:

@@ -182,13 +182,12 @@ class Session:
             raise UsageError("the prompt is not valid UTF-8") from None
         return self._with_parts(text, self.waiting)
 
-    @staticmethod
-    def _with_parts(text: str, parts: Sequence[Part]) -> Message:
+    def _with_parts(self, text: str, parts: Sequence[Part]) -> Message:
         if not parts:
             return Message("user", text)
         from elkcli.storage.attachments import check
 
-        check(parts)
+        check(parts, self.settings.model)
         return Message("user", (*((TextPart(text),) if text.strip() else ()), *parts))
 
     def ask_instead(self, text: str, draft: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,18 @@ from elkcli.media import JPEG, MP3, PDF, PNG, SVG, WAV, Kind, readable, sniff
 IMAGE_LIMIT = 7_000_000
 """Bytes of one image inside a request, as Google's models take it."""
 IMAGES_LIMIT = 14
+"""Images in one request; the older of the models that draw takes fewer."""
+_FEWER = {"gemini-2.5-flash-image": 3}
 BODY_LIMIT = 128 * 1024 * 1024
 """Bytes of a whole request, as the relay takes it."""
 
 _SENT_AS_IMAGES = {"png", "jpg", "webp", "heic", "heif"}
 _CONVERTED = {"gif", "bmp", "tiff", "ico", "avif"}
 _INSTALL = "pip install 'elkcli[images]' makes elkcli able to"
-_TAKEN = "png, jpeg, webp, heic, heif, gif, bmp, tiff, pdf, wav, mp3, and text in UTF-8"
+_PATIENCE = 2.0  # seconds for somebody to open a pipe's other end
+_STEP = 1 << 20
+TAKEN = "png, jpeg, webp, heic, heif, gif, bmp, tiff, pdf, wav, mp3, and text in UTF-8"
+"""What can be attached, in words."""
 
 
 def load(
@@ -42,7 +49,7 @@ def load(
     path, data = _read(ref, environment)
     part = as_part(data, path.name, path=str(path), shrink=shrink)
     if part is None:
-        raise UsageError(f"cannot attach {ref}: it is of no kind that the API takes", hint=f"it takes {_TAKEN}")
+        raise UsageError(f"cannot attach {ref}: it is of no kind that the API takes", hint=f"it takes {TAKEN}")
     return part
 
 
@@ -64,16 +71,19 @@ def as_part(data: bytes, name: str, *, path: str | None = None, shrink: bool = F
             data, kind = _shrunk(data, kind, name, wanted=shrink)
         return MediaPart("image", kind.mime, data, name=name, path=path)
     if kind in {PDF, WAV, MP3}:
+        name = f"stdin.{kind.extension}" if name == "stdin" else name
         return MediaPart(kind.kind, kind.mime, data, name=name, path=path)
     return None
 
 
-def check(parts: Iterable[Part]) -> None:
-    """Raise :class:`UsageError` where a request with all these parts would be refused: too many, too much."""
+def check(parts: Iterable[Part], model: str = "") -> None:
+    """Raise :class:`UsageError` where ``model`` would refuse a request with all these parts: too many, too much."""
     media = [part for part in parts if isinstance(part, MediaPart)]
     images = sum(part.kind == "image" for part in media)
-    if images > IMAGES_LIMIT:
-        raise UsageError(f"{images} images are attached; the models take {IMAGES_LIMIT} at most")
+    limit = next((count for name, count in _FEWER.items() if model.startswith(name)), IMAGES_LIMIT)
+    if images > limit:
+        taken = f"the models take {limit}" if limit == IMAGES_LIMIT else f"{model} takes {limit}"
+        raise UsageError(f"{images} images are attached; {taken} at most")
     size = sum(len(part.data) * 4 // 3 for part in media if part.data is not None)
     if size > BODY_LIMIT - 1_000_000:
         raise UsageError(
@@ -91,7 +101,9 @@ def _read(ref: str, environment: Environment) -> tuple[Path, bytes]:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise UsageError(f"cannot attach {ref}: it is a directory")
-        if not stat.S_ISREG(mode):  # a pipe nobody writes to would be waited for without end
+        if stat.S_ISFIFO(mode):  # the shell's <(command), or a pipe with a name
+            return path, _drained(path, ref)
+        if not stat.S_ISREG(mode):
             raise UsageError(f"cannot attach {ref}: it is no ordinary file", hint="-a - attaches standard input")
         if (size := path.stat().st_size) > BODY_LIMIT:
             raise UsageError(f"cannot attach {ref}: it has {readable(size)}, and the API takes {readable(BODY_LIMIT)}")
@@ -100,6 +112,36 @@ def _read(ref: str, environment: Environment) -> tuple[Path, bytes]:
         raise UsageError(f"cannot attach {ref}: {(problem.strerror or str(problem)).lower()}") from problem
     except (ValueError, RuntimeError) as problem:  # a NUL in the name, a home that nobody knows
         raise UsageError(f"cannot attach {ref!r}: {problem}") from problem
+
+
+def _drained(path: Path, ref: str) -> bytes:
+    """All that comes through a pipe. One to which nobody writes would be waited for without end."""
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    data = bytearray()
+    try:
+        deadline = time.monotonic() + _PATIENCE
+        while not data:
+            try:
+                data += os.read(pipe, _STEP)
+            except BlockingIOError:
+                break  # somebody is there, and has not written yet
+            if not data and time.monotonic() > deadline:
+                raise UsageError(
+                    f"cannot attach {ref}: it is empty, or a pipe to which nobody writes",
+                    hint="-a - attaches standard input",
+                )
+            if not data:
+                time.sleep(0.02)
+        os.set_blocking(pipe, True)
+        while more := os.read(pipe, _STEP):
+            data += more
+            if len(data) > BODY_LIMIT:
+                raise UsageError(
+                    f"cannot attach {ref}: it goes on for more than the {readable(BODY_LIMIT)} of a request"
+                )
+    finally:
+        os.close(pipe)
+    return bytes(data)
 
 
 def _from_address(ref: str, fetch: Callable[[str], bytes] | None, *, shrink: bool) -> Part:
@@ -112,12 +154,14 @@ def _from_address(ref: str, fetch: Callable[[str], bytes] | None, *, shrink: boo
         shown = ref if len(ref) < 100 else ref[:99] + "…"
         raise UsageError(f"cannot attach {shown!r}: an address begins with http:// or https://")
     name = unquote(parts.path).rpartition("/")[2] or parts.hostname or "image"
+    suffix = name.rpartition(".")[2].lower()
     if fetch is not None:
         part = as_part(fetch(ref), name, shrink=shrink)
         if part is None:
             raise UsageError(f"cannot attach {ref}: what is there is of no kind that the API takes")
+        if isinstance(part, TextPart) and suffix in _SENT_AS_IMAGES | _CONVERTED | {"jpeg", "tif", "pdf", "wav", "mp3"}:
+            raise UsageError(f"cannot attach {ref}: what is there is text, no {suffix}")
         return part
-    suffix = name.rpartition(".")[2].lower()
     if suffix in {"pdf", "wav", "mp3", "txt", "md", "csv", "json", "html", "gif", "bmp", "tif", "tiff"}:
         raise UsageError(f"the API takes no {suffix} by its address", hint=f"--fetch downloads {name} and attaches it")
     known = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "heic": "image/heic"}

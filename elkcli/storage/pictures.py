@@ -63,24 +63,38 @@ class Saver:
 
     def check(self) -> None:
         """Raise :class:`UsageError` where the named place cannot take a file, or has one already."""
-        if self._output is None or self.raw:
+        if self._output is None:
+            return
+        if self.raw:
+            if self._environment.stdout is None:
+                raise UsageError("--output - needs a standard output, and it is closed")
+            if self._environment.stdout_is_terminal:
+                raise UsageError(
+                    "--output - would write an image's bytes to the terminal",
+                    hint="name a file (-o elk.png), or pipe it: elkcli ask … -o - | …",
+                )
             return
         if not self._output or "\0" in self._output:
             raise UsageError("--output takes a file, a directory or -")
         directory = self._real(self._directory)
         with _refusing(self._output):
             if not directory.is_dir():
+                if os.path.lexists(directory):
+                    raise UsageError(f"{self._directory} is no directory")
                 raise UsageError(f"no such directory: {self._directory}", hint=f"mkdir -p '{self._directory}'")
-            special = self._file is not None and _is_special(self._real(self._file))
-            if not special and not os.access(directory, os.W_OK | os.X_OK):
-                raise UsageError(f"cannot write in {directory}")
-            if self._file is None or special:
+            if self._file is None:
+                _try(directory)
                 return
             file = self._real(self._file)
+            if _is_special(file):
+                if not os.access(file, os.W_OK):
+                    raise UsageError(f"cannot write {self._output}")
+                return
             if os.path.lexists(file) and not self._force:
                 raise UsageError(f"{self._output} exists", hint="--force overwrites it")
             if file.exists() and not os.access(file, os.W_OK):
                 raise UsageError(f"cannot write {self._output}")
+            _try(Path(os.path.realpath(file)).parent)
 
     # While the answer comes
 
@@ -97,12 +111,12 @@ class Saver:
             typed = self._keep(media.data, kind, notes)
         except OSError as problem:
             path = self._rescue(media.data, kind, problem, notes)
-            return self._saved(media, kind, str(path), _reference(path)), notes
+            return self._saved(media, kind, str(path), _reference(path), notes[-1].text), notes
         return self._saved(media, kind, str(self._real(typed)), _reference(typed)), notes
 
-    def _saved(self, media: Media, kind: Kind, path: str, reference: str) -> SavedMedia:
+    def _saved(self, media: Media, kind: Kind, path: str, reference: str, problem: str = "") -> SavedMedia:
         width, height = dimensions(media.data)
-        return SavedMedia(path, reference, kind.kind, kind.mime, len(media.data), width, height, media.choice)
+        return SavedMedia(path, reference, kind.kind, kind.mime, len(media.data), width, height, media.choice, problem)
 
     def _to_stdout(self, data: bytes) -> None:
         stdout = self._environment.stdout
@@ -220,6 +234,13 @@ def _refusing(output: str) -> Iterator[None]:
         yield
     except OSError as problem:
         raise UsageError(f"cannot write {output}: {problem.strerror}") from problem
+
+
+def _try(directory: Path) -> None:
+    """Raise ``OSError`` where no file can be made. Permissions do not tell: root may do all, but not in ``/proc``."""
+    aside = private.beside(directory / "elkcli")
+    os.close(os.open(aside, _NEW, 0o600))
+    aside.unlink()
 
 
 def _create(path: Path, data: bytes) -> None:

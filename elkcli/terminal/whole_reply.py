@@ -6,9 +6,11 @@ import json
 from types import TracebackType
 from typing import Any
 
-from elkcli.conversation import Event, Piece, SavedMedia, Text, in_order
+from elkcli.conversation import Event, Piece, Reasoning, SavedMedia, Text, in_order
 from elkcli.environment import Environment
 from elkcli.terminal.display import standard_output
+
+_THOUGHTS = {"reasoning_content", "reasoning"}
 
 
 class JsonDisplay:
@@ -21,6 +23,7 @@ class JsonDisplay:
         self._out = standard_output(environment)
         self._collected = Collected()
         self._texts: dict[int, list[str]] = {}
+        self._thoughts: dict[int, list[str]] = {}
         self._saved = False
 
     def __enter__(self) -> JsonDisplay:
@@ -43,6 +46,8 @@ class JsonDisplay:
             self._collected.add(piece)
         elif isinstance(piece, Text):
             self._texts.setdefault(piece.choice, []).append(piece.text)
+        elif isinstance(piece, Reasoning):
+            self._thoughts.setdefault(piece.choice, []).append(piece.text)
         elif isinstance(piece, SavedMedia):
             self._saved = True
             self._texts.setdefault(piece.choice, []).append(piece.reference)
@@ -54,6 +59,10 @@ class JsonDisplay:
                 number = place if self._collected.whole else choice.get("index", 0)
                 message["content"] = "".join(self._texts.get(number, []))
                 message.pop("images", None)
+                for name in _THOUGHTS & message.keys():
+                    message[name] = "".join(self._thoughts.get(number, []))
+                if isinstance(audio := message.get("audio"), dict):
+                    audio.pop("data", None)  # a sound is saved as well, and referred to in the content
 
 
 class Collected:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import random
 import sys
 import time
 
 import pytest
+from PIL import Image
 
+from tests import samples
 from tests.conftest import Elkcli, wait_until
 from tests.server import Close, Pause, Reset, Server, Step, response, whole
 
@@ -204,3 +208,40 @@ def test_a_writer_that_never_ends_can_be_interrupted(elkcli: Elkcli, server: Ser
     wait_until(lambda: process.popen.poll() is not None, within=1.5)
     assert process.result().code == 130
     assert not server.requests
+
+
+@pytest.mark.parametrize("extension", ["flac", "ogg", "mp4", "m4a", "webm"])
+def test_media_that_the_api_does_not_take_are_refused_on_standard_input_too(
+    extension: str, elkcli: Elkcli, server: Server
+) -> None:
+    result = elkcli("ask", "what", stdin=samples.everything()[extension]).fails(2)
+    assert "no kind that the API takes" in result.error
+    assert not server.requests
+
+
+def test_what_is_piped_in_is_shrunk_like_what_is_attached(elkcli: Elkcli, server: Server) -> None:
+    noise = io.BytesIO()
+    Image.frombytes("RGB", (1600, 1600), random.Random(1).randbytes(1600 * 1600 * 3)).save(noise, "PNG")
+    assert "--shrink" in elkcli("ask", "what", stdin=noise.getvalue()).fails(2).hint
+    server.says("noise")
+    elkcli("ask", "what", "--shrink", stdin=noise.getvalue()).succeeds(b"noise\n")
+    (_, part) = server.request.json["messages"][0]["content"]
+    assert len(part["image_url"]["url"]) * 3 // 4 < 7_000_000
+
+
+def test_a_document_on_standard_input_has_a_name_with_an_ending(elkcli: Elkcli, server: Server) -> None:
+    server.says("paper")
+    elkcli("ask", "what", stdin=samples.PDF).succeeds()
+    assert server.request.json["messages"][0]["content"][1]["file"]["filename"] == "stdin.pdf"
+
+
+def test_a_request_longer_than_the_api_takes_is_not_sent(elkcli: Elkcli, server: Server) -> None:
+    result = elkcli("ask", "what", stdin=b'"' * 70_000_000).fails(2)
+    assert "the request has 140 MB; the API takes 134 MB at most" in result.error
+    assert not server.requests
+
+
+def test_a_web_page_in_the_place_of_a_picture_is_no_attachment(elkcli: Elkcli, server: Server) -> None:
+    server.serves("/cat.png", "<!doctype html><p>not here")
+    address = server.url.removesuffix("/v1") + "/cat.png"
+    assert "is text, no png" in elkcli("ask", "what", "--fetch", "-a", address).fails(2).error

@@ -6,6 +6,8 @@ import io
 import os
 import random
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,26 @@ def test_what_is_no_readable_file_is_refused_in_one_line(world: Environment) -> 
         refusal(world, name)
 
 
+def test_a_pipe_is_read_to_its_end_however_slow_its_writer(world: Environment) -> None:
+    pipe = world.directory / "pipe"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with pipe.open("wb") as file:
+            time.sleep(0.1)
+            for at in range(0, len(FILES["png"]), 40):
+                file.write(FILES["png"][at : at + 40])
+                file.flush()
+                time.sleep(0.01)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    part = load("pipe", world)
+    writer.join()
+    assert isinstance(part, MediaPart)
+    assert part.data == FILES["png"]
+
+
 def test_a_tilde_is_the_home(world: Environment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     home = tmp_path / "of mine"
     home.mkdir()
@@ -222,6 +244,9 @@ def test_a_document_on_the_web_has_to_be_fetched(world: Environment) -> None:
 def test_too_many_and_too_much_are_refused() -> None:
     picture = MediaPart("image", "image/png", FILES["png"])
     check([picture] * 14)
+    check([picture] * 3, "gemini-2.5-flash-image")
+    with pytest.raises(UsageError, match=r"4 images are attached; gemini-2\.5-flash-image takes 3 at most"):
+        check([picture] * 4, "gemini-2.5-flash-image")
     with pytest.raises(UsageError, match="15 images are attached; the models take 14"):
         check([picture] * 15)
     sound = MediaPart("audio", "audio/wav", bytes(60_000_000))

@@ -343,9 +343,47 @@ def test_a_picture_that_cannot_be_saved_is_told_and_not_lost(elkcli: Elkcli, ser
     elkcli.file("file", "")
     server.says(f"Here: {image(FOX)}")
     result = elkcli("ask", "hi", env={"ELKCLI_IMAGE_DIR": str(elkcli.work / "file")})
-    assert result.code == 1 or any(path.read_bytes() == FOX for path in elkcli.home.rglob("*.png"))
-    assert result.err.strip()
-    assert "Traceback" not in result.err
+    (kept,) = (path for path in elkcli.data.rglob("rescued/*.png"))
+    assert kept.read_bytes() == FOX
+    assert (result.code, result.text) == (1, f"Here: ![image]({kept})\n")
+    assert str(kept) in result.error
+
+
+def test_the_words_behind_a_picture_that_can_be_saved_nowhere_are_printed(elkcli: Elkcli, server: Server) -> None:
+    elkcli.file("file", "")
+    elkcli.data.mkdir(exist_ok=True)
+    (elkcli.data / "rescued").write_text("a file where the directory should be")
+    server.streams(chunk("Here: "), chunk(image(FOX)), chunk(" and more."), chunk(finish="stop"), DONE)
+    result = elkcli("ask", "hi", env={"ELKCLI_IMAGE_DIR": str(elkcli.work / "file")})
+    result.fails(1, b"Here: ![image]([not saved]) and more.\n")
+    assert "cannot save the image" in result.error
+    assert FOX in [path.read_bytes() for path in elkcli.data.rglob("media/*")]  # as part of the history
+
+
+@pytest.mark.parametrize("place", ["/proc/x.png", "/proc/self/x.png", "/proc", "/sys/kernel/x.png"])
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a /proc")
+def test_a_place_that_takes_no_files_is_refused_before_anything_is_sent(
+    place: str, elkcli: Elkcli, server: Server
+) -> None:
+    elkcli("ask", "hi", "-o", place).fails(2)
+    assert not server.requests
+
+
+def test_the_bytes_of_a_picture_are_kept_from_a_terminal(elkcli: Elkcli, server: Server) -> None:
+    result = elkcli("ask", "hi", "-o", "-", terminal=True)
+    assert result.code == 2
+    assert "would write an image's bytes to the terminal" in result.err
+    assert not server.requests
+
+
+def test_json_refers_to_the_files_wherever_the_picture_came(elkcli: Elkcli, server: Server) -> None:
+    reply = whole("Here: " + image(FOX), reasoning_content="hm " + image(OWL))
+    reply["choices"][0]["index"] = 1  # as in the sample of the API page
+    server.replies(reply)
+    message = elkcli("ask", "hi", "-f", "json", "-o", "x.png").succeeds().json["choices"][0]["message"]
+    assert "base64" not in json.dumps(message)
+    assert "Here: ![image](x" in message["content"]
+    assert {file.name for file in files(elkcli)} == {"x.png", "x-2.png"}
 
 
 def test_dry_run_of_a_picture_request_saves_nothing(elkcli: Elkcli, server: Server) -> None:
