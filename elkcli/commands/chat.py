@@ -27,7 +27,7 @@ from elkcli.terminal.messages import Messages
 if TYPE_CHECKING:
     from elkcli.api.client import Client
     from elkcli.api.request import Request
-    from elkcli.chat import Answer, Record
+    from elkcli.chat import Answer, Record, Saver
 
 HELP = """An interactive conversation.
 
@@ -120,7 +120,7 @@ def chat(
     messages = assembly.speaker(resolved.settings)
     talk = Session(environment, assembly, resolved, messages, given, profile=profile, extra=extra)
     if output is not None:
-        saver_for(environment, resolved.settings, output=output, force=False)
+        assembly.saver(resolved.settings, output)
     warn_of_image_settings(resolved.settings, messages)
     if environment.stdin is None:
         raise UsageError("standard input is closed")
@@ -160,6 +160,16 @@ class _Assembly:
         self._client: Client | None = None
         self._client_is_for: tuple[Any, ...] = ()
         self._ca_file: str | None = None
+        self._saver: Saver | None = None
+        self._saver_is_for: tuple[str | None, ...] = ()
+
+    def saver(self, settings: Settings, output: str | None) -> "Saver | None":
+        """What saves the pictures: one counts those of all turns, so that the second does not find the first's name."""
+        wanted = (output, settings.image_dir)
+        if self._saver is None or self._saver_is_for != wanted:
+            self._saver = saver_for(self._environment, settings, output=output, force=False)
+            self._saver_is_for = wanted
+        return self._saver
 
     def resolve(self, profile: str | None, given: Mapping[str, Any]) -> Resolved:
         """The settings. A format for programs, set for `ask`, is none for a conversation."""
@@ -197,7 +207,7 @@ class _Assembly:
         """One turn."""
         environment, settings = self._environment, resolved.settings
         messages = self.speaker(settings)
-        save = saver_for(environment, settings, output=extra.output, force=False)
+        save = self.saver(settings, extra.output)
         turn = Turn(
             environment=environment,
             resolved=resolved,

@@ -390,3 +390,10 @@ def test_dry_run_of_a_picture_request_saves_nothing(elkcli: Elkcli, server: Serv
     shown = elkcli("ask", "hi", "--image-size", "2K", "-o", "x.png", "--dry-run").succeeds().json
     assert json.dumps(shown["body"]["extra_body"])
     assert not files(elkcli)
+
+
+def test_each_turn_of_a_chat_gets_a_name_of_its_own_after_output(elkcli: Elkcli, server: Server) -> None:
+    server.says(image(FOX)).says(image(OWL))
+    result = elkcli("chat", "-o", "x.png", stdin=b"a fox\nan owl\n").succeeds(b"![image](x.png)\n![image](x-2.png)\n")
+    assert {file.name: file.read_bytes() for file in files(elkcli)} == {"x.png": FOX, "x-2.png": OWL}, result
+    elkcli("chat", "-o", "x.png", stdin=b"a fox\n").fails(2)
