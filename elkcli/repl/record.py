@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from elkcli.repl.session import Session
     from elkcli.storage.recorder import Recorder
 
+_AGAIN = 0.1
+"""Seconds to wait for a store that failed before: a chat with one that stays locked should not be held up each time."""
+
 
 class Kept:
     """Keeps one turn of ``session``. A turn that replaces another leaves it in the store until an answer has begun."""
@@ -57,6 +60,7 @@ class Kept:
         self.answer.seconds = seconds
         if self._recorder is not None:
             self._recorder.close(seconds=seconds)
+            self._found(self._recorder.conversation)
 
     def _write(self, piece: Piece) -> None:
         if self._recorder is not None:
@@ -66,10 +70,11 @@ class Kept:
         session, settings = self._session, self._resolved.settings
         if not session.keeps:
             return
-        from elkcli.storage.recorder import Recorder
+        from elkcli.storage.recorder import PATIENCE, Recorder
         from elkcli.storage.terminal_key import terminal_key
 
-        self._recorder = Recorder(session.environment.data_dir, warn=self._warn)
+        patience = _AGAIN if session.warned else PATIENCE
+        self._recorder = Recorder(session.environment.data_dir, warn=self._warn, patience=patience)
         conversation = self._recorder.begin(
             self._sent,
             conversation=session.conversation,
@@ -80,9 +85,13 @@ class Kept:
             directory=str(session.environment.directory),
             terminal=terminal_key(session.environment),
         )
+        self._found(conversation)
+
+    def _found(self, conversation: str | None) -> None:
+        """The turn is on the disk: at once, or at its end, where the store was locked at first."""
         if conversation is not None:
-            session.conversation = conversation
-            session.kept_system = settings.system or ""
+            self._session.conversation = conversation
+            self._session.kept_system = self._resolved.settings.system or ""
             self.recorded = True
 
     def _warn(self, text: str) -> None:

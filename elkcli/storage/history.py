@@ -68,10 +68,10 @@ class History:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
-        self.files = MediaFiles(path.parent / "media")
+        self.files = MediaFiles(path.parent / schema.MEDIA)
 
     @classmethod
-    def open(cls, data_dir: Path, *, create: bool = True) -> History:
+    def open(cls, data_dir: Path, *, create: bool = True, patience: float = schema.PATIENCE) -> History:
         """Open the store in ``data_dir``. A store that is not there is made, or else read as an empty one.
 
         One on a read-only disk can be read. Raises :class:`ElkError`.
@@ -80,7 +80,7 @@ class History:
         try:
             if not create and not path.exists():
                 return cls(schema.empty(), path)
-            return cls(schema.connect(path, create=create), path)
+            return cls(schema.connect(path, create=create, patience=patience), path)
         except (sqlite3.Error, OSError) as problem:
             try:
                 if (

@@ -28,8 +28,12 @@ def create(path: Path) -> BinaryIO:
 
 
 def open_to_append(path: Path) -> BinaryIO:
-    """The file at ``path``, made 0600 if it is not there, unbuffered, each write at its end."""
-    return os.fdopen(os.open(path, _APPEND, 0o600), "ab", buffering=0)
+    """The file at ``path``, 0600 also where others could read it so far, unbuffered, each write at its end."""
+    descriptor = os.open(path, _APPEND, 0o600)
+    if os.name == "posix" and os.fstat(descriptor).st_mode & 0o077:
+        with contextlib.suppress(OSError):  # somebody else's, or a disk without modes
+            os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab", buffering=0)
 
 
 def replace(path: Path, data: bytes) -> None:

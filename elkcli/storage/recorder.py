@@ -26,11 +26,14 @@ from elkcli.media import sniff
 from elkcli.storage import schema
 from elkcli.storage.exchange import Draft, Exchange, Question, Written, write
 from elkcli.storage.history import History, checked_name
+from elkcli.storage.media import MediaFiles
 
 STEP = 0.7
 """Seconds between two writings of an answer that is coming: what kill -9 may take."""
-PATIENCE = 3.0
+PATIENCE = 1.0
 """Seconds that a question waits for a store that another program keeps locked; the end of the answer tries again."""
+_LAST = 5
+"""How many times longer the end of an answer waits for a store that was locked from the question on."""
 # the disk's, and those of content that cannot be written: numbers too large, what JSON cannot say
 _FAILURES = (sqlite3.Error, OSError, ValueError, OverflowError, TypeError, RecursionError)
 
@@ -59,6 +62,7 @@ class Recorder:
         self._clock = clock
         self._patience = patience
         self._history: History | None = None
+        self._files = MediaFiles(store / schema.MEDIA) if isinstance(store, Path) else store.files
         self._exchange: Exchange | None = None
         self._written = Written()
         self._begun = 0.0
@@ -94,16 +98,16 @@ class Recorder:
         self._begun = time.monotonic()
         try:
             name = None if name is None else checked_name(name)
-            self._history = History.open(self._store) if isinstance(self._store, Path) else self._store
             self._exchange = Exchange(
                 Question(
                     messages, conversation, name, system, model, profile, directory, terminal, self._clock(), files={}
                 )
             )
-            self._exchange.question.keep_media(self._history.files)
+            self._try_to_open()
+            self._exchange.question.keep_media(self._files)
         except (ElkError, *_FAILURES) as problem:
             self._fail(problem)
-        self._flush(self._patience)
+        self._flush(self._patience if self._history is not None else 0.0)
         self._tell()
         return self.conversation
 
@@ -145,9 +149,7 @@ class Recorder:
 
     def _keep(self, draft: Draft, piece: Media | SavedMedia) -> None:
         """Copy a picture into the store now: the file that was saved is the user's, who may move it."""
-        if self._history is None:
-            return
-        files = self._history.files
+        files = self._files
         try:
             if isinstance(piece, Media):
                 told = sniff(piece.data)
@@ -186,7 +188,8 @@ class Recorder:
             exchange.error = exchange.error or error
             exchange.seconds = round(time.monotonic() - self._begun if seconds is None else seconds, 3)
             exchange.ended = self._clock()
-            self._flush(schema.PATIENCE, final=True)
+            begun = self._written.turn is not None
+            self._flush(schema.PATIENCE if begun else self._patience * _LAST, final=True)
         self._tell()
         history, self._history, self._exchange = self._history, None, None
         if history is not None and isinstance(self._store, Path):
@@ -203,14 +206,27 @@ class Recorder:
         while not self._over.wait(STEP):
             self._flush(0.0)
 
+    def _try_to_open(self) -> None:
+        try:
+            self._open(self._patience)
+        except ElkError as problem:
+            if not _is_busy(problem):
+                raise
+
+    def _open(self, patience: float) -> History:
+        if self._history is None:
+            store = self._store
+            self._history = History.open(store, patience=patience) if isinstance(store, Path) else store
+        return self._history
+
     def _flush(self, patience: float, *, final: bool = False) -> None:
         """Bring the disk up to date. A store that is locked is tried again later, but at the end."""
-        if self._dead or self._history is None or self._exchange is None or self._written.whole:
+        if self._dead or self._exchange is None or self._written.whole:
             return
         try:
-            self._transact(self._history.connection, self._exchange, patience)
-        except _FAILURES as problem:
-            if final or not schema.is_busy(problem):
+            self._transact(self._open(patience).connection, self._exchange, patience)
+        except (ElkError, *_FAILURES) as problem:
+            if final or not _is_busy(problem):
                 self._fail(problem)
 
     def _transact(self, connection: sqlite3.Connection, exchange: Exchange, patience: float) -> None:
@@ -237,3 +253,8 @@ class Recorder:
         path = self._store / schema.NAME if isinstance(self._store, Path) else self._store.path
         known = schema.explained(problem, path)
         self._warn(f"not kept: {known.message}" + (f" ({known.hint})" if known.hint else ""))
+
+
+def _is_busy(problem: Exception) -> bool:
+    """Whether another program has the store, so that a later try makes sense; opening it has told so in words."""
+    return schema.is_busy(problem.__cause__ if isinstance(problem, ElkError) else problem)

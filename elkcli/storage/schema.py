@@ -14,6 +14,7 @@ from elkcli.errors import ElkError
 from elkcli.storage import private
 
 NAME = "history.db"
+MEDIA = "media"
 PATIENCE = 10.0
 """Seconds to wait for other processes. Each writes for a millisecond or so: fifty at once are no reason to fail."""
 _LONG_LOG = 1 << 19
@@ -231,7 +232,7 @@ def tidy(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA busy_timeout = {int(_NAP * 1000)}")
 
 
-def is_busy(problem: BaseException) -> bool:
+def is_busy(problem: BaseException | None) -> bool:
     """Whether another process has the store just now, so that trying again makes sense."""
     code = getattr(problem, "sqlite_errorcode", None) or 0
     return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}

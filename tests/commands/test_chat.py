@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import sqlite3
 from typing import Any
 
 import pytest
 
 from tests.conftest import Elkcli
-from tests.server import Server
+from tests.server import Server, response, whole
 
 
 def said(server: Server, at: int = -1) -> list[tuple[str, Any]]:
@@ -130,3 +132,22 @@ def test_a_format_for_programs_in_the_configuration_is_none_for_a_chat(elkcli: E
     server.says("Hello")
     elkcli.configure('format = "json"\n')
     elkcli("chat", stdin="a\n").succeeds(b"Hello\n")
+
+
+def test_a_turn_that_found_the_store_locked_at_first_is_part_of_the_conversation(
+    elkcli: Elkcli, server: Server
+) -> None:
+    elkcli("ask", "-p", "demo", "before").succeeds()
+    store = sqlite3.connect(elkcli.data / "history.db", isolation_level=None, check_same_thread=False)
+    with contextlib.closing(store) as other:
+
+        def reply(request: Any) -> Any:
+            if other.in_transaction:
+                other.execute("COMMIT")
+            return [response(200, whole("Hello"))]
+
+        server.answers(reply)
+        other.execute("BEGIN IMMEDIATE")
+        elkcli("chat", stdin="a\nb\n").succeeds(b"Hello\nHello\n")
+    latest = json.loads(elkcli("history", "list", "--json", stdin="").out)[0]
+    assert (latest["title"], latest["turns"]) == ("a", 2)

@@ -549,6 +549,25 @@ def test_a_lock_that_is_released_before_the_end_costs_nothing(data: Path) -> Non
         ]
 
 
+def test_a_store_that_cannot_even_be_read_holds_up_an_answer_only_briefly_and_is_tried_again(data: Path) -> None:
+    exchange(data, "q", "a")
+    with contextlib.closing(sqlite3.connect(data / "history.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        (warning,) = spoiled(data, patience=0.1)
+        assert "locked" in warning
+        assert time.monotonic() - began < 5
+        recorder = Recorder(data, warn=no_warning, patience=0.1)
+        assert recorder.begin([Message("user", "patient")]) is None
+        recorder.add(Text("answer"))
+        other.execute("COMMIT")
+    recorder.add(Finished("stop"))
+    recorder.close()
+    with History.open(data) as history:
+        assert history.turns(recorder.conversation or "")[0].status == "whole"
+
+
 def test_a_store_of_a_newer_elkcli_is_not_touched(data: Path) -> None:
     exchange(data, "q", "a")
     with contextlib.closing(sqlite3.connect(data / "history.db")) as other:
@@ -565,6 +584,13 @@ def test_a_store_that_was_never_begun_is_an_empty_one_and_reading_makes_none(dat
         assert history.search("x", 5) == []
         assert history.usage() == []
     assert not data.exists()
+
+
+def test_a_store_that_others_could_read_is_closed_to_them(data: Path) -> None:
+    data.mkdir(parents=True)
+    (data / "history.db").touch(mode=0o644)
+    exchange(data, "q", "a")
+    assert stat.S_IMODE((data / "history.db").stat().st_mode) == 0o600
 
 
 def test_the_store_is_for_its_owner_only(data: Path) -> None:
