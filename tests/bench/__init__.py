@@ -1,1 +1,1 @@
-"""Measurements: `python -m tests.bench`. Nothing here is a test, and nothing asserts a time."""
+"""Measurements of the installed command beside floors and peers: ``python -m tests.bench``."""
