@@ -9,6 +9,7 @@ from typing import Any
 
 from elkcli.api.embedded import Bit, Splitter
 from elkcli.api.hoard import Found, Hoard, decode_bare, decode_url
+from elkcli.api.lenient import whole
 from elkcli.api.parts import url_in
 from elkcli.conversation import Media, Note, Piece, Reasoning, Text, ToolCall
 from elkcli.errors import ElkError, Incomplete
@@ -66,11 +67,6 @@ class _Channel:
         return found + self.splitter.close()
 
 
-def whole(text: str) -> str:
-    """``text`` with surrogate pairs joined and lone ones replaced, so that it can be encoded."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 class Assembly:
     """Takes what the server says in any order, and lays pieces on ``pieces`` when it is flushed.
 
@@ -80,10 +76,12 @@ class Assembly:
     def __init__(self, pieces: list[Piece], fail: Callable[[ElkError], None]) -> None:
         self.pieces = pieces
         self.answered = False  # whether anything of the answer itself has come
+        self.heard = 0  # how many pieces of answer or thought have come
         self.hoard = Hoard()
         self.texts: dict[int, _Channel] = {}
         self._thoughts: dict[int, _Channel] = {}
         self._calls: dict[tuple[int, int], _Call] = {}
+        self._made: list[tuple[int, int, _Call]] = []
         self._sounds: dict[int, tuple[str, bytearray]] = {}
         self._pictures: dict[tuple[int, int], int] = {}  # how often each came in the text, by choice and hash
         self._size = 0
@@ -91,6 +89,7 @@ class Assembly:
         self._fail = fail
 
     def say(self, text: str, index: int) -> None:
+        self.heard += 1
         if self._thoughts:
             self._flush_thoughts()
         channel = self.texts.get(index)
@@ -100,6 +99,7 @@ class Assembly:
         self.answered = True
 
     def think(self, text: str, index: int) -> None:
+        self.heard += 1
         channel = self._thoughts.get(index)
         if channel is None:
             channel = self._thoughts[index] = _Channel(self.hoard)
@@ -186,6 +186,7 @@ class Assembly:
                 self._place(f"[media]({url})", index)
                 return
             self.answered = True
+            self.heard += 1
             sound = self._sounds.setdefault(index, (found.claimed, bytearray()))[1]
             sound += found.data
             if len(sound) > MEDIA_LIMIT:
@@ -195,10 +196,19 @@ class Assembly:
         index = call.get("index")
         if not isinstance(index, int) or isinstance(index, bool):
             index = position
-        entry = self._calls.setdefault((choice, index), _Call())
-        if isinstance(call.get("id"), str) and call["id"]:
-            entry.id = call["id"]
+        name = call.get("id")
         function = call.get("function")
+        entry = self._calls.get((choice, index))
+        if entry is None or (
+            name and entry.id and name != entry.id and isinstance(function, dict) and function.get("name")
+        ):
+            # some servers give every call the same index
+            entry = self._calls[choice, index] = _Call()
+            self._made.append((choice, index, entry))
+            self._grow(64)
+        if isinstance(name, str) and name:
+            entry.id = name
+            self._grow(len(name))
         if isinstance(function, dict):
             name, arguments = function.get("name"), function.get("arguments")
             if isinstance(name, str) and name:
@@ -206,16 +216,19 @@ class Assembly:
             if isinstance(arguments, (dict, list)):
                 arguments = json.dumps(arguments, ensure_ascii=False)
             if isinstance(arguments, str):
-                self._size += len(arguments)
-                if self._size > TEXT_LIMIT:
-                    self._fail(Incomplete("the answer is longer than elkcli takes", hint="set --max-tokens"))
-                    return
+                self._grow(len(arguments))
                 entry.arguments.append(arguments)
+
+    def _grow(self, length: int) -> None:
+        self.heard += 1
+        self._size += length
+        if self._size > TEXT_LIMIT:
+            self._fail(Incomplete("the answer is longer than elkcli takes", hint="set --max-tokens"))
 
     def calls(self) -> list[ToolCall]:
         return [
             ToolCall(call.id and whole(call.id), whole(call.name), whole("".join(call.arguments)), choice)
-            for (choice, _), call in sorted(self._calls.items())
+            for choice, _, call in sorted(self._made, key=lambda made: made[:2])
         ]
 
     def flush(self, final: bool = False) -> None:

@@ -1,7 +1,8 @@
 """The client of a batch: one connection and one request at a time, many of them side by side in one event loop.
 
-What may be sent where, what can be tried again and what failures mean is in :mod:`elkcli.api.connection`, as for the
-client of one question; reading a reply is the same decoder. Only waiting is done differently here.
+What may be sent where and tried again is in :mod:`elkcli.api.connection`, what failures mean in
+:mod:`elkcli.api.failures`, as for the client of one question; reading a reply is the same decoder. Only waiting is done
+differently here.
 """
 
 from __future__ import annotations
@@ -24,15 +25,12 @@ from elkcli.api.connection import (
     MOST_REDIRECTS,
     SLOWEST,
     Connection,
-    Lost,
-    Progress,
-    inflater,
     is_refusal,
     redirect,
     refusal,
-    silent,
-    translated,
+    unpacked,
 )
+from elkcli.api.failures import Lost, Progress, silent, translated
 from elkcli.api.request import Request
 from elkcli.api.wire import Decoder
 from elkcli.conversation import Piece
@@ -99,21 +97,21 @@ class AsyncClient:
             request_id = self._to.request_id(response.headers)
             if is_refusal(response.status_code):
                 raise refusal(response, await self._error_body(response, progress), request, request_id)
-            decoder = Decoder(raw=raw, request_id=request_id, model=request.model)
+            decoder = Decoder(raw=raw, request_id=request_id, model=request.model, choices=request.choices)
             pieces: list[Piece] = []
             failed: ElkError | None = None
             try:
-                with translated(self._to, progress):
+                with translated(self._to.host, self._to.timeout, progress):
                     await self._read(response, decoder, pieces, progress)
             except Lost as lost:
                 failed = lost.error
-                if not decoder.answered and not decoder.reasons_seen and not decoder.done:
+                if not decoder.answered and not decoder.near_end and not decoder.done:
                     raise
             pieces += decoder.close(failed)
             return pieces
 
     async def _read(self, response: httpx.Response, decoder: Decoder, pieces: list[Piece], progress: Progress) -> None:
-        inflate = inflater(response.headers.get("content-encoding", ""))
+        inflate = unpacked(response.headers)
         silence = self._to.timeout
         began, received = time.monotonic(), 0
         stream = response.aiter_raw()
@@ -125,7 +123,7 @@ class AsyncClient:
                         async for _ in stream:
                             pass
                 return
-            if decoder.reasons_seen:
+            if decoder.near_end:
                 progress.hung_up = True
                 async with asyncio.timeout(min(silence, AFTER_REASON_SECONDS)):
                     chunk = await anext(stream, None)
@@ -145,8 +143,8 @@ class AsyncClient:
 
     async def _error_body(self, response: httpx.Response, progress: Progress) -> bytes:
         body = bytearray()
-        inflate = inflater(response.headers.get("content-encoding", ""))
-        with suppress(ElkError, Lost), translated(self._to, progress):
+        with suppress(ElkError, Lost), translated(self._to.host, self._to.timeout, progress):
+            inflate = unpacked(response.headers)
             async with asyncio.timeout(min(ERROR_SECONDS, self._to.timeout)):
                 async for chunk in response.aiter_raw():
                     for part in inflate(chunk):
@@ -180,7 +178,7 @@ class AsyncClient:
                     progress.sent = True
 
             extensions["trace"] = trace
-        with translated(self._to, progress):
+        with translated(self._to.host, self._to.timeout, progress):
             try:
                 address = self._urls.get(url) or self._urls.setdefault(url, httpx.URL(url))
                 built = httpx.Request(

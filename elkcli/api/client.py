@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
 from typing import Any
 
@@ -15,29 +15,27 @@ from elkcli.api.chunks import join
 from elkcli.api.connection import (
     AFTER_DONE_SECONDS,
     AFTER_REASON_SECONDS,
-    CONNECT_SECONDS,
     ERROR_BODY,
     ERROR_SECONDS,
     MOST_REDIRECTS,
     SLOWEST,
     Connection,
-    Lost,
-    Progress,
     Refused,
-    inflater,
     is_refusal,
     may_retry,
     pause,
     redirect,
     refusal,
-    silent,
-    translated,
     trust,
+    unpacked,
 )
+from elkcli.api.failures import Lost, Progress, silent, translated
+from elkcli.api.lenient import loads
 from elkcli.api.request import Request
 from elkcli.api.tolerance import without_refused
 from elkcli.api.verdict import error_of, from_error
-from elkcli.api.wire import Decoder, loads
+from elkcli.api.watch import Watch
+from elkcli.api.wire import Decoder
 from elkcli.conversation import Event, Failure, Finished, Media, Piece, Reasoning, Start, Text, ToolCall
 from elkcli.errors import ApiError, ConfigError, ElkError
 from elkcli.value import changed
@@ -71,6 +69,7 @@ class Client:
         self._http: httpx.Client | None = None
         self._socket: Any = None
         self._progress = Progress()
+        self._watch = Watch(self._hang_up)
         self._decoder: Decoder | None = None
 
     def __enter__(self) -> Client:
@@ -97,14 +96,14 @@ class Client:
         Tries again only while nothing of an answer has been given. ``raw`` as for :class:`Decoder`.
         """
         content = request.content()
-        tried = 0
+        tried = stale = 0
         left_out: set[str] = set()
         while True:
             tried += 1
             held: list[Piece] = []
             given = False
             verdict: Piece | None = None
-            problem: Lost | Refused | None = None
+            problem: Lost | Refused | ElkError | None = None
             try:
                 for piece in self._once(request, content, raw):
                     if isinstance(piece, (Finished, Failure)):
@@ -120,9 +119,9 @@ class Client:
                         given = True
                         yield from held
                         held = []
-            except (Lost, Refused) as caught:
+            except (Lost, Refused, ElkError) as caught:
                 problem = caught
-                verdict = Failure(caught.error)
+                verdict = Failure(_error_of(caught))
             assert verdict is not None
             if isinstance(verdict, Failure):
                 error = self._to.harmless(verdict.error)
@@ -135,18 +134,26 @@ class Client:
                     self._on_refused(name)
                     tried -= 1
                     continue
-                if not given and tried <= self._to.retries and may_retry(request, problem or error, tried):
-                    seconds = pause(tried, problem.wait if isinstance(problem, Refused) else None, error)
-                    if seconds is not None:
-                        self._notify(
-                            f"{error.message}; trying again in {seconds:.1f} s (try {tried + 1} of"
-                            f" {self._to.retries + 1})"
-                        )
-                        self._to.sleep(seconds)
-                        continue
+                if not given and stale < 2 and _is_stale(request, problem):
+                    stale += 1
+                    tried -= 1
+                    continue
+                if not given and self._again(request, problem or error, error, tried):
+                    continue
             yield from held
             yield verdict
             return
+
+    def _again(self, request: Request, problem: Lost | Refused | ElkError, error: ElkError, tried: int) -> bool:
+        """Whether to try again after ``tried`` tries, once the pause is over."""
+        if tried > self._to.retries or not may_retry(request, problem, tried):
+            return False
+        seconds = pause(tried, problem.wait if isinstance(problem, Refused) else None, error)
+        if seconds is None:
+            return False
+        self._notify(f"{error.message}; trying again in {seconds:.1f} s (try {tried + 1} of {self._to.retries + 1})")
+        self._to.sleep(seconds)
+        return True
 
     def rest(self) -> list[Piece]:
         """What had come of an answer that the caller stopped reading, and was still held back."""
@@ -157,39 +164,40 @@ class Client:
             request_id = self._to.request_id(response.headers)
             if is_refusal(response.status_code):
                 raise self._refused(response, request, request_id)
-            decoder = self._decoder = Decoder(raw=raw, request_id=request_id, model=request.model)
+            decoder = self._decoder = Decoder(
+                raw=raw, request_id=request_id, model=request.model, choices=request.choices
+            )
             failed: ElkError | None = None
             try:
                 for chunk in self._bytes(response, decoder):
                     yield from decoder.feed(chunk)
-            except Lost as lost:
-                failed = lost.error
-                if not decoder.answered and not decoder.reasons_seen and not decoder.done:
+            except (Lost, ElkError) as problem:
+                failed = problem.error if isinstance(problem, Lost) else problem
+                if not decoder.answered and not decoder.near_end and not decoder.done:
                     yield from (piece for piece in decoder.close(failed) if not isinstance(piece, (Failure, Event)))
                     raise
             yield from decoder.close(failed)
 
     def _bytes(self, response: httpx.Response, decoder: Decoder) -> Iterator[bytes]:
         """The body as it comes, decompressed, until the decoder has all it wants."""
-        timeouts = response.request.extensions.get("timeout", {})
         silence = self._to.timeout
         began, received = time.monotonic(), 0
         heard, heard_at = decoder.heard, began
-        inflate = inflater(response.headers.get("content-encoding", ""))
-        with translated(self._to, self._progress):
+        inflate = unpacked(response.headers)
+        with self._translated():
             stream = response.iter_raw()
             for chunk in stream:
                 received += len(chunk)
                 yield from inflate(chunk)
                 if decoder.done:
                     # an end that is already on its way lets the connection be used again
-                    timeouts["read"] = AFTER_DONE_SECONDS
+                    self._watch.within(AFTER_DONE_SECONDS)
                     with suppress(httpx.HTTPError):
                         for _ in islice(stream, MOST_LEFTOVERS):
                             pass
                     return
-                if decoder.reasons_seen:
-                    timeouts["read"] = min(silence, AFTER_REASON_SECONDS)
+                if decoder.near_end:
+                    self._watch.within(min(silence, AFTER_REASON_SECONDS))
                 now = time.monotonic()
                 if b"\n" in chunk:
                     began, received = now, 0
@@ -199,6 +207,7 @@ class Client:
                         raise Lost(silent(now - heard_at), retry=False, sent=True)
                 elif now - began > silence and received < SLOWEST * (now - began):
                     raise Lost(silent(silence), retry=False, sent=True)
+            self._check_hung_up()
 
     # Other endpoints
 
@@ -214,31 +223,27 @@ class Client:
             problem: Lost | Refused | ElkError
             try:
                 return self._get_once(request)
-            except (Lost, Refused) as caught:
-                problem, error = caught, caught.error
-            except ElkError as caught:
-                problem = error = caught
-            seconds = None
-            if tried <= self._to.retries and may_retry(request, problem, tried):
-                seconds = pause(tried, problem.wait if isinstance(problem, Refused) else None, error)
-            if seconds is None:
-                raise self._to.harmless(error)
-            self._notify(f"{error.message}; trying again in {seconds:.1f} s")
-            self._to.sleep(seconds)
+            except (Lost, Refused, ElkError) as caught:
+                problem = caught
+            error = self._to.harmless(_error_of(problem))
+            if not self._again(request, problem, error, tried):
+                raise error
 
     def _get_once(self, request: Request) -> Any:
         with self._response(request, None) as response:
             request_id = self._to.request_id(response.headers)
             if is_refusal(response.status_code):
                 raise self._refused(response, request, request_id)
-            inflate = inflater(response.headers.get("content-encoding", ""))
+            inflate = unpacked(response.headers)
             body = bytearray()
-            with translated(self._to, self._progress):
+            self._watch.within(self._to.timeout)
+            with self._translated():
                 for chunk in response.iter_raw():
                     for part in inflate(chunk):
                         body += part
                     if len(body) > REPLY_BODY:
                         raise ApiError(f"{request.url}: the reply is too large", request_id=request_id)
+                self._check_hung_up()
         head = bytes(body[:64]).lstrip()
         if head[:1] == b"<":
             raise ApiError(
@@ -276,29 +281,25 @@ class Client:
         for _ in range(MOST_REDIRECTS):
             headers = self._to.headers(request, url)
             self._progress = Progress()
-            self._socket = None
             self._tell(f"> {request.method} {url}")
             for name, value in request.headers.items():
                 self._tell(f"> {name}: {value}")
             if "Authorization" in headers:
                 self._tell("> Authorization: Bearer ***")
-            with translated(self._to, self._progress):
+            with self._translated():
                 try:
                     built = client.build_request(
                         request.method, url, headers=headers, content=content, extensions={"trace": self._trace}
                     )
                 except (httpx.InvalidURL, ValueError) as problem:
                     raise ConfigError(f"the address {url} cannot be used: {problem}") from None
-                # a server may send its headers a byte at a time for ever: their whole time is bounded too
-                clock = threading.Timer(self._to.timeout + CONNECT_SECONDS, self._hang_up)
-                clock.daemon = True
-                clock.start()
                 try:
                     response = client.send(built, stream=True)
                 except httpx.InvalidURL:  # ours was parsed above: this is the one in a Location header
                     raise ApiError("the server redirects to something that is no address") from None
                 finally:
-                    clock.cancel()
+                    self._watch.off()
+            self._progress.answered = True
             self._tell(f"< {response.http_version} {response.status_code} {response.reason_phrase}")
             for name, value in response.headers.items():
                 self._tell(f"< {name}: {value}")
@@ -311,6 +312,7 @@ class Client:
                 try:
                     yield response
                 finally:
+                    self._watch.off()
                     response.close()
                 return
             response.close()
@@ -319,15 +321,18 @@ class Client:
 
     def _refused(self, response: httpx.Response, request: Request, request_id: str | None) -> Refused:
         body = bytearray()
-        inflate = inflater(response.headers.get("content-encoding", ""))
-        ends = time.monotonic() + min(ERROR_SECONDS, self._to.timeout)
-        with suppress(ElkError, Lost), translated(self._to, self._progress):
+        self._watch.within(min(ERROR_SECONDS, self._to.timeout))
+        with suppress(ElkError, Lost), self._translated():
+            inflate = unpacked(response.headers)
             for chunk in response.iter_raw():
                 for part in inflate(chunk):
                     body += part
-                if len(body) >= ERROR_BODY or time.monotonic() > ends:
+                if len(body) >= ERROR_BODY:
                     break
         return refusal(response, body, request, request_id)
+
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(self._to.host, self._to.timeout, self._progress)
 
     def _trace(self, event: str, info: dict[str, Any]) -> None:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -335,16 +340,38 @@ class Client:
             if stream is not None:
                 self._socket = stream.get_extra_info("socket")
                 join(stream)
+            self._progress.connected = True
             self._tell(f"* {event}")
+        elif event.endswith("connect_tcp.started"):
+            self._progress.toward = f"{info.get('host')}:{info.get('port')}"
         elif event.endswith("send_request_headers.started"):
-            self._progress.sent = True
+            self._progress.sent = info["request"].method != b"CONNECT"
+        elif event.endswith("receive_response_headers.started"):
+            # a server may send its headers a byte at a time for ever: their whole time is bounded too
+            self._watch.within(self._to.timeout)
+        elif event.endswith("receive_response_headers.complete"):
+            self._watch.off()
 
     def _hang_up(self) -> None:
         if self._socket is not None:
             self._progress.hung_up = True
             with suppress(OSError):
-                self._socket.shutdown(2)
+                # the plain way: TLS would take itself apart first, under the feet of whoever reads
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _check_hung_up(self) -> None:
+        if self._progress.hung_up:  # the end of a reply without a length is just what elkcli made it
+            raise Lost(silent(self._to.timeout), retry=False, sent=True)
 
     def _tell(self, line: str) -> None:
         if self._log is not None:
             self._log(self._to.hidden(line))
+
+
+def _error_of(problem: Lost | Refused | ElkError) -> ElkError:
+    return problem if isinstance(problem, ElkError) else problem.error
+
+
+def _is_stale(request: Request, problem: Lost | Refused | ElkError | None) -> bool:
+    """Whether the server had closed the connection while it was idle, which is no failure."""
+    return isinstance(problem, Lost) and problem.stale and not request.wants_image

@@ -1,5 +1,6 @@
-"""The connection's rules, the same for one question and for a batch: where the token may go, what may be tried again,
-what httpx's failures mean. All that decides whether the token leaves this process is in this file.
+"""The connection's rules, the same for one question and for a batch: where the token may go, what may be tried again.
+
+All that decides whether the token leaves this process is in this file.
 """
 
 from __future__ import annotations
@@ -7,15 +8,16 @@ from __future__ import annotations
 import math
 import ssl
 import time
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
+from elkcli.api.failures import Lost
 from elkcli.api.request import Request
+from elkcli.api.sse import BOM, Events
 from elkcli.api.verdict import can_retry, from_response
 from elkcli.errors import ApiError, ConfigError, ElkError, Incomplete, Unreachable
 from elkcli.secret import Token
@@ -78,6 +80,11 @@ class Connection(Value):
         error.hint = self.hidden(error.hint) if error.hint else None
         error.code = self.hidden(error.code) if error.code else None
         error.request_id = self.hidden(error.request_id) if error.request_id else None
+        cause = error.__cause__
+        while cause is not None:  # --verbose shows what a library said of the server's bytes
+            if self.hidden(str(cause)) != str(cause):
+                cause.args = (self.hidden(str(cause)),)
+            cause = cause.__cause__ or cause.__context__
         return error
 
     def request_id(self, headers: httpx.Headers) -> str | None:
@@ -89,16 +96,6 @@ class Connection(Value):
         return None
 
 
-class Lost(Exception):
-    """A request that failed before it was answered: what it means, and whether it had left."""
-
-    def __init__(self, error: ElkError, *, retry: bool, sent: bool) -> None:
-        super().__init__()
-        self.error = error
-        self.retry = retry
-        self.sent = sent
-
-
 class Refused(Exception):
     """A response that is an error by its status; ``wait`` is what Retry-After asks, in seconds."""
 
@@ -106,14 +103,6 @@ class Refused(Exception):
         super().__init__()
         self.error = error
         self.wait = wait
-
-
-class Progress:
-    """How far a request has come: whether its headers left, and whether elkcli itself hung up."""
-
-    def __init__(self, *, sent: bool = False) -> None:
-        self.sent = sent
-        self.hung_up = False
 
 
 # Trying again
@@ -155,9 +144,11 @@ def retry_after(headers: httpx.Headers) -> float | None:
     with suppress(ValueError):
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)
-    raw = headers.get("retry-after", "").strip()
-    if not raw:
-        return None
+    asked = [seconds for raw in headers.get_list("retry-after") if (seconds := _seconds(raw.strip())) is not None]
+    return max(asked, default=None)
+
+
+def _seconds(raw: str) -> float | None:
     try:
         seconds = float(raw)
     except ValueError:
@@ -233,123 +224,34 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
 # What a response says
 
 
+def unpacked(headers: httpx.Headers) -> Callable[[bytes], Iterable[bytes]]:
+    """What undoes the encoding of a reply. Raises :class:`ApiError` for one that elkcli does not read."""
+    encoding = headers.get("content-encoding")
+    if not encoding:
+        return lambda chunk: (chunk,)
+    from elkcli.api.inflate import inflater  # seldom needed: none was asked for
+
+    return inflater(encoding)
+
+
 def is_refusal(status: int) -> bool:
     """Whether a status is no answer."""
-    return status >= 400 or status in REDIRECTS or status < 200
+    return not 200 <= status < 300
 
 
 def refusal(response: httpx.Response, body: bytes | bytearray, request: Request, request_id: str | None) -> Refused:
     """What an error status with ``body`` means."""
+    said = bytes(body[:ERROR_BODY])
+    if said.removeprefix(BOM).lstrip()[:1] not in (b"{", b"[", b"<"):
+        events = Events()  # an error may come as an event, behind others that say nothing (wire.md §3.3)
+        found = [bytes(event) for event in [*events.feed(said), *events.close()] if event[:1] == b"{"]
+        said = next(iter(found), said)
     error = from_response(
         response.status_code,
-        bytes(body[:ERROR_BODY]),
+        said,
         url=request.url,
         request_id=request_id,
         model=request.model,
         content_type=response.headers.get("content-type", ""),
     )
     return Refused(error, retry_after(response.headers))
-
-
-BOMB_FROM = 16 * 1024 * 1024  # bytes; what is smaller may be packed as tightly as it likes
-BOMB_RATIO = 200  # text and base64 pack to a tenth; zeros to a thousandth
-
-
-def inflater(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
-    """Undo a Content-Encoding that was not asked for, a bounded piece at a time: a small bomb stays small."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return lambda chunk: iter((chunk,))
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise ApiError(f"the server's reply is compressed in a way elkcli does not read: {encoding[:40]}")
-    unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)
-
-    packed = unpacked = 0
-
-    def inflate(chunk: bytes) -> Iterator[bytes]:
-        nonlocal packed, unpacked
-        rest = chunk
-        packed += len(chunk)
-        while rest:
-            part = unpack.decompress(rest, 1024 * 1024)
-            unpacked += len(part)
-            if unpacked > BOMB_FROM and unpacked > BOMB_RATIO * packed:
-                raise ApiError("the server's reply is a decompression bomb: it grows without end when unpacked")
-            if part:
-                yield part
-            rest = unpack.unconsumed_tail
-            if not part and not rest:
-                return
-
-    return inflate
-
-
-# httpx's failures as ours
-
-
-@contextmanager
-def translated(to: Connection, progress: Progress) -> Iterator[None]:
-    """httpx's exceptions, and the sockets', as ours, each with its cause."""
-    try:
-        with _translated(to, progress):
-            yield
-    except Lost as lost:
-        if lost.__cause__ is not None:
-            lost.error.__cause__ = lost.__cause__
-        raise
-
-
-@contextmanager
-def _translated(to: Connection, progress: Progress) -> Iterator[None]:
-    try:
-        yield
-    except httpx.ConnectTimeout as problem:
-        raise Lost(
-            Unreachable(f"no connection to {to.host}: timed out", hint="check the network, or the base URL"),
-            retry=True,
-            sent=False,
-        ) from problem
-    except httpx.TimeoutException as problem:
-        raise Lost(silent(to.timeout), retry=False, sent=progress.sent) from problem
-    except httpx.ConnectError as problem:
-        error, retry = _unreachable(to.host, problem)
-        raise Lost(error, retry=retry, sent=False) from problem
-    except httpx.ProxyError as problem:
-        raise Lost(Unreachable(f"the proxy refused: {problem}"), retry=False, sent=False) from problem
-    except (httpx.UnsupportedProtocol, httpx.InvalidURL) as problem:
-        raise ConfigError(f"the address {to.base_url} cannot be used: {problem}") from problem
-    except httpx.DecodingError as problem:
-        raise ApiError(f"the server's reply cannot be decoded: {problem}") from problem
-    except (httpx.TransportError, OSError) as problem:
-        said = str(problem) or type(problem).__name__
-        if progress.hung_up:
-            raise Lost(silent(to.timeout), retry=False, sent=progress.sent) from problem
-        raise Lost(
-            Unreachable(f"the connection to {to.host} was lost: {said}", hint="try again"),
-            retry=True,
-            sent=progress.sent,
-        ) from problem
-    except zlib.error as problem:
-        raise ApiError(f"the server's reply cannot be decompressed: {problem}") from problem
-
-
-def _unreachable(host: str, problem: Exception) -> tuple[Unreachable, bool]:
-    said = str(problem)
-    cause: BaseException | None = problem
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Unreachable(
-                f"the certificate of {host} is not trusted: {cause.verify_message or cause.reason}",
-                hint="behind a company proxy, name its certificate: elkcli config set ca_file FILE, or SSL_CERT_FILE",
-            ), False
-        if isinstance(cause, ssl.SSLError):
-            return Unreachable(f"no TLS with {host}: {cause.reason or cause}", hint="is it an https address?"), True
-        cause = cause.__cause__ or cause.__context__
-    if any(words in said for words in ("Name or service", "nodename nor", "getaddrinfo", "name resolution")):
-        return Unreachable(f"no address is known for {host}", hint="check the base URL and the network"), True
-    return Unreachable(f"no connection to {host}: {said}", hint="check the base URL and the network"), True
-
-
-def silent(seconds: float) -> Unreachable:
-    """The failure that silence is."""
-    return Unreachable(f"the server was silent for {seconds:g} s", hint="raise --timeout, or try again")

@@ -68,6 +68,12 @@ class Request(Value):
         return str(self.body.get("model"))
 
     @property
+    def choices(self) -> int:
+        """How many answers are asked for."""
+        wanted = self.body.get("n")
+        return wanted if isinstance(wanted, int) else 1
+
+    @property
     def wants_image(self) -> bool:
         """Whether the answer may be a picture, which is billed when it is made, not when it arrives."""
         google = self.body.get("extra_body")

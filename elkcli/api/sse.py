@@ -13,9 +13,9 @@ class Events:
     """Cuts a byte stream into the data of its events.
 
     ``feed`` and ``close`` return what each finished event carries: the bytes of its ``data`` lines joined by
-    newlines. A line that is no field of the grammar but begins with ``{`` is an error object that the relay wrote
-    into the stream without a prefix (wire.md §3.4): it is returned as if it had one. Comments, other fields and
-    empty events return nothing. Lines end in LF, CRLF or a lone CR; a leading byte order mark is skipped.
+    newlines. A line that is no field of the grammar but begins with ``{`` or ``[`` is an object that was written into
+    the stream without a prefix, an error most often (wire.md §3.4): it is returned as if it had one. Comments, other
+    fields and empty events return nothing. Lines end in LF, CRLF or a lone CR; a leading byte order mark is skipped.
     """
 
     def __init__(self, limit: int = 256 * 1024 * 1024) -> None:
@@ -25,7 +25,8 @@ class Events:
         self._data_size = 0
         self._after_cr = False
         self._fresh = True
-        self._bare: list[bytes] | None = None
+        self._bare: list[bytes] | None = None  # the lines of an object without a prefix
+        self._bare_size = 0
 
     def feed(self, chunk: bytes) -> list[bytes | bytearray]:  # noqa: PLR0912 - the usual case is written out
         """Take the next bytes and return the data of the events they finish. Raises :class:`LineTooLong`."""
@@ -111,8 +112,8 @@ class Events:
                 self._dispatch(found)
         elif self._bare is not None:
             self._bare_line(line, found)
-        elif line[:1] == b"{":
-            self._bare = []
+        elif line[:1] in (b"{", b"["):
+            self._bare, self._bare_size = [], 0
             self._bare_line(line, found)
         elif line == b"data":
             self._data.append(b"")
@@ -126,10 +127,12 @@ class Events:
         """An object without a prefix may span lines: it ends with the line that closes it."""
         assert self._bare is not None
         self._bare.append(bytes(line))
-        if (len(self._bare) == 1 and line.rstrip().endswith(b"}")) or line[:1] == b"}":
+        self._bare_size += len(line) + 1
+        if self._bare_size > self._limit:
+            raise LineTooLong
+        end = b"}" if self._bare[0][:1] == b"{" else b"]"
+        if (len(self._bare) == 1 and line.rstrip().endswith(end)) or line[:1] == end:
             self._flush_bare(found)
-        elif sum(map(len, self._bare[:64])) > 65536 or len(self._bare) > 64:
-            self._bare = None
 
     def _flush_bare(self, found: list[bytes | bytearray]) -> None:
         if self._bare:

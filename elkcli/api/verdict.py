@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from elkcli.api.lenient import loads, whole
 from elkcli.errors import ApiError, ElkError, QuotaError, TokenRefused
 
 SHOWN = 600  # characters of the server's own words in a message
@@ -88,6 +89,8 @@ RETRY_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, *range(520, 531)}
 
 _REQUEST_ID = re.compile(r"\s*[(（\[]\s*request[ _-]?id\s*[:：]\s*([\w.-]{1,128})\s*[)）\]]", re.I)
 _KEY_LIKE = re.compile(r"\b(sk-)[A-Za-z0-9*._-]{4,}|(Bearer\s+)[^\s\"']{8,}", re.I)
+_TOO_LARGE = re.compile(r"(body|entity|payload|request)[\w :]{0,20} (too large|exceeds)", re.I)
+_SAYING = ("message", "msg", "detail", "error", "errors", "title", "description", "reason")
 _CONTEXT = re.compile(
     r"context[ _]?(length|window|size)|maximum context|too many (input )?tokens|input token count"
     r"|prompt is too long|exceeds the available context",
@@ -119,14 +122,14 @@ def from_error(
     error: object, *, status: int | None = None, request_id: str | None = None, model: str | None = None
 ) -> ElkError:
     """The failure that the server's ``error`` (an object, a string, anything) stands for."""
-    fields: Mapping[str, Any] = error if isinstance(error, dict) else {"message": error}
-    said = _words(fields.get("message") or fields.get("msg") or fields.get("detail"))
+    fields = _unwrapped(error)
+    said = whole(_words(fields.get("message") or fields.get("msg") or fields.get("detail"))[: 4 * SHOWN])
     code = _word(fields.get("code"))
     kind = _word(fields.get("type")) or _word(fields.get("status"))
     said, found_id = _without_request_id(said)
     said = redact(said)
     request_id = request_id or found_id
-    seen = status if status is not None and status >= 400 else _as_status(code)
+    seen = status if status is not None and status >= 300 else _as_status(code)
     names = {name.lower() for name in (code, kind) if name}
     failure: type[ElkError] = ApiError
     if names & BALANCE_CODES or seen == 402:
@@ -153,17 +156,15 @@ def from_response(
 ) -> ElkError:
     """The failure that a response of status 400 or more stands for. ``body`` may be cut short or be no JSON."""
     text = body.decode("utf-8-sig", "replace").strip()
-    if text.startswith("data:"):
-        text = text[5:].split("\n", 1)[0].strip()
     try:
-        parsed = json.loads(text) if text else None
-    except (ValueError, RecursionError):
+        parsed = loads(text, first=True) if text else None
+    except ValueError:
         parsed = None
     if isinstance(parsed, list) and parsed and isinstance(parsed[0], dict):
         parsed = parsed[0]  # Google's own form is an array of one
     error = error_of(parsed)
     if error is None and isinstance(parsed, dict) and parsed:
-        error = {"message": json.dumps(parsed, ensure_ascii=False)}
+        error = {"message": parsed}
     if error is not None:
         failure = from_error(error, status=status, request_id=request_id, model=model)
     elif not text:
@@ -213,12 +214,37 @@ def redact(text: str) -> str:
     return _KEY_LIKE.sub(lambda match: (match[1] or match[2]) + "***", text)
 
 
-def _words(message: object) -> str:
+def _unwrapped(error: object) -> Mapping[str, Any]:
+    """The members of an error, taken out of what it may be wrapped in."""
+    for _ in range(4):
+        if isinstance(error, list) and error and isinstance(error[0], dict):
+            error = error[0]
+        elif isinstance(error, dict) and isinstance(error.get("error"), (dict, list)) and not error.get("message"):
+            error = error["error"]
+    if not isinstance(error, dict):
+        return {"message": error}
+    inner = error.get("message")
+    if isinstance(inner, dict):
+        return {**{key: value for key, value in inner.items() if not error.get(key)}, **error}
+    return error
+
+
+def _words(message: object, depth: int = 0) -> str:
+    """What ``message`` says: itself, or what lists and objects in its place hold."""
     if message is None:
         return ""
-    if not isinstance(message, str):
-        message = json.dumps(message, ensure_ascii=False, default=str)
-    return message[: 4 * SHOWN]
+    if isinstance(message, str):
+        return message[: 8 * SHOWN]
+    if depth < 4:
+        if isinstance(message, list) and message and all(isinstance(item, (dict, str)) for item in message[:8]):
+            return "; ".join(_words(item, depth + 1) for item in message[:8])
+        if isinstance(message, dict):
+            inner = next((message[key] for key in _SAYING if message.get(key)), None)
+            if inner is not None:
+                where = message.get("loc")  # FastAPI: which field it is about
+                place = ".".join(map(str, where[:8])) + ": " if isinstance(where, list) else ""
+                return place + _words(inner, depth + 1)
+    return json.dumps(message, ensure_ascii=False, default=str)[: 8 * SHOWN]
 
 
 def _word(value: object) -> str | None:
@@ -226,7 +252,7 @@ def _word(value: object) -> str | None:
         return None
     if isinstance(value, (int, float)):
         return str(int(value)) if math.isfinite(value) and abs(value) < 1e9 else None
-    return value.strip()[:80] or None if isinstance(value, str) else None
+    return whole(value.strip()[:80]) or None if isinstance(value, str) else None
 
 
 def _as_status(code: str | None) -> int | None:
@@ -250,7 +276,7 @@ def _instead_of_nothing(said: str, code: str | None) -> str:
 def _heading(failure: type[ElkError], names: set[str], status: int | None, said: str) -> str:
     if "prompt_blocked" in names or names & {"content_filter", "content_policy_violation", "sensitive_words_detected"}:
         what = "the prompt was blocked"
-    elif status == 413 or "read_request_body_failed" in names or "request body exceeds" in said:
+    elif status == 413 or "read_request_body_failed" in names or (status == 400 and _TOO_LARGE.search(said)):
         what = "the request is too large"
     elif _CONTEXT.search(said) or "context_length_exceeded" in names:
         what = "the conversation is too long for the model"
@@ -277,7 +303,7 @@ def _hint(names: set[str], status: int | None, said: str, model: str | None) -> 
         return "see `elkcli balance`; a smaller --max-tokens may fit what is left"
     if names & UNKNOWN_MODEL_CODES or ("model" in said.lower() and ("not found" in said or "Invalid model" in said)):
         return "`elkcli models` lists the models this token may use"
-    if status == 413 or "read_request_body_failed" in names or "request body exceeds" in said:
+    if status == 413 or "read_request_body_failed" in names or (status == 400 and _TOO_LARGE.search(said)):
         return "send fewer or smaller attachments, or less history"
     if _CONTEXT.search(said) or "context_length_exceeded" in names:
         return "start afresh (/new in chat), or take turns back (/undo)"

@@ -6,13 +6,13 @@ so the first bytes tell (wire.md §3.3, §4). Whatever the bytes, the last piece
 
 from __future__ import annotations
 
-import json
-from math import isfinite
+import re
 from typing import Any
 
 from elkcli.api.assembly import Assembly
 from elkcli.api.ending import Ending, counted
 from elkcli.api.hoard import HOIST_FROM
+from elkcli.api.lenient import loads
 from elkcli.api.sse import BOM, Events, LineTooLong
 from elkcli.api.verdict import error_of, from_error
 from elkcli.conversation import Event, Finished, Note, Piece, Start, Usage, in_order
@@ -22,40 +22,19 @@ BODY_LIMIT = 256 * 1024 * 1024  # bytes of one reply that is not a stream, or of
 _PREFIXES = (b"data", b":", b"event", b"id", b"retry")
 
 
-def _finite(digits: str) -> float | None:
-    """A number, or ``None`` for one like 1e999: as JSON it could not be written again."""
-    number = float(digits)
-    return number if isfinite(number) else None
-
-
-# strict=False: some servers leave raw control characters inside strings
-_json = json.JSONDecoder(strict=False, parse_constant=lambda name: None, parse_float=_finite)
-
-
-def loads(data: bytes | bytearray | str) -> Any:
-    """JSON as lenient as servers are. Raises :class:`ValueError` alone, whatever the bytes."""
-    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-    try:
-        if text[:1] == "{":
-            found, end = _json.raw_decode(text)
-            if end == len(text) or not text[end:].strip():
-                return found
-        return _json.decode(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
 class Decoder:
     """One reply. ``feed`` its bytes, ``close`` it at its end; each returns the pieces that are ready.
 
     With ``raw`` every object of the server comes as an ``Event`` before what was read from it. ``done`` turns true
     where nothing more can come that matters. ``failed`` may be given to ``close``: the failure that cut the bytes
-    short, which the verdict then weighs against what had arrived.
+    short, which the verdict then weighs against what had arrived. ``choices`` is how many answers were asked for.
     """
 
-    def __init__(self, *, raw: bool = False, request_id: str | None = None, model: str | None = None) -> None:
+    def __init__(
+        self, *, raw: bool = False, request_id: str | None = None, model: str | None = None, choices: int = 1
+    ) -> None:
         self.done = False
-        self.reasons_seen = False
+        self._single = choices == 1
         self._raw = raw
         self._request_id = request_id
         self._model = model
@@ -72,6 +51,7 @@ class Decoder:
         self._damaged = 0
         self._chunks = 0
         self._restarted = False
+        self._roles = 0
 
     @property
     def answered(self) -> bool:
@@ -79,9 +59,14 @@ class Decoder:
         return self._assembly.answered
 
     @property
+    def near_end(self) -> bool:
+        """Whether nothing but counts is still to come, as far as can be told: one answer, and its finish reason."""
+        return bool(self._reasons) and self._single and len(self._assembly.texts) <= 1
+
+    @property
     def heard(self) -> int:
-        """How many objects of the server have come, readable or not."""
-        return self._chunks + self._damaged
+        """How many pieces of an answer have come, thoughts included; it grows only."""
+        return self._assembly.heard
 
     # Bytes
 
@@ -135,10 +120,11 @@ class Decoder:
             raise LineTooLong
         if self._mode:
             return
-        head = bytes(self._head[:64]).removeprefix(BOM).lstrip()
-        if not head or BOM.startswith(head):
-            if len(self._head) > 65536:
-                self._mode = "text"
+        self._head = self._head.lstrip()  # some servers send blank lines while they think
+        while self._head.startswith(BOM):
+            self._head = self._head[len(BOM) :].lstrip()
+        head = bytes(self._head[:64])
+        if BOM.startswith(head):
             return
         if head[:1] in (b"{", b"["):
             self._mode = "json"
@@ -146,12 +132,18 @@ class Decoder:
             self._mode = "html"
         elif any(head.startswith(prefix) or prefix.startswith(head) for prefix in _PREFIXES):
             if b":" in head or b"\n" in head or b"\r" in head:
-                self._mode = "sse"
-                waiting, self._head = bytes(self._head), bytearray()
-                for data in self._events.feed(waiting):
-                    self._data(data)
-        else:
+                self._read_events()
+        elif re.search(rb"[\r\n]data:", self._head[-len(chunk) - 6 :]):  # a field without meaning came first
+            self._read_events()
+        elif len(self._head) > 65536:
             self._mode = "text"
+
+    def _read_events(self) -> None:
+        """What came so far, and all that follows, is a stream."""
+        self._mode = "sse"
+        waiting, self._head = bytes(self._head), bytearray()
+        for data in self._events.feed(waiting):
+            self._data(data)
 
     def _end(self, failed: ElkError | None) -> None:
         if self._mode == "sse":
@@ -169,6 +161,7 @@ class Decoder:
                 )
             )
         elif failed is None and self._head.strip():
+            self._mode = "text"
             said = bytes(self._head[:300]).decode("utf-8", "replace").strip()
             self._fail(ApiError(f"the server sent no answer but: {said}", request_id=self._request_id))
 
@@ -179,10 +172,11 @@ class Decoder:
         try:
             reply = loads(self._lighter(body))
         except ValueError:
-            if b"\ndata:" in body or b"\rdata:" in body:
-                self._mode = "sse"
-                for data in [*self._events.feed(bytes(body)), *self._events.close()]:
-                    self._data(data)
+            if re.search(rb"[\r\n](data:|\{)", body):  # lines of objects, or a bare one before a stream
+                self._head = body
+                self._read_events()
+                for data in self._events.close():
+                    self._data(data, last=True)
             elif failed is None:
                 said = bytes(body[:80]).decode("utf-8", "replace").strip()
                 self._fail(ApiError(f"the server sent something that is not JSON: {said}", request_id=self._request_id))
@@ -219,6 +213,8 @@ class Decoder:
             if not last or self._chunks == 0:  # a torn last line is a cut, and is told as one
                 self._damaged += 1
             return
+        if isinstance(chunk, list) and len(chunk) == 1:
+            chunk = chunk[0]  # Google's own form of an error
         if isinstance(chunk, dict):
             self._object(chunk)
         else:
@@ -264,7 +260,7 @@ class Decoder:
         if type(choice) is not dict or choice.get("finish_reason") or choice.get("index") != 0:
             return False
         delta = choice.get("delta")
-        if type(delta) is not dict or len(delta) != 1 or self._restarted:
+        if type(delta) is not dict or len(delta) != 1:
             return False
         text = delta.get("content")
         if type(text) is not str or not text:
@@ -294,26 +290,23 @@ class Decoder:
             delta = message if isinstance(message, dict) and (whole or index not in self._assembly.texts) else None
         if delta is None and isinstance(choice.get("text"), str):
             delta = {"content": choice["text"]}
-        if delta:
-            self._delta(delta, index, body)
         reason = choice.get("finish_reason")
+        if delta:
+            if delta.get("role") and not whole:
+                self._check_restart(body, index, bare=len(delta) == 2 and delta.get("content") == "" and not reason)
+            self._delta(delta, index)
         if isinstance(reason, str) and reason:
             known = self._reasons.get(index)
             if known is None or (known == "stop" and reason != "stop"):
-                self._reasons[index] = reason
-            self.reasons_seen = True
+                self._reasons[index] = reason[:200]
+        if isinstance(choice.get("error"), dict):
+            self._fail(from_error(choice["error"], request_id=self._request_id, model=self._model))
 
-    def _delta(  # noqa: PLR0912 - a table of members
-        self, delta: dict[str, Any], index: int, body: dict[str, Any]
-    ) -> None:
+    def _delta(self, delta: dict[str, Any], index: int) -> None:  # noqa: PLR0912 - a table of members
         content = delta.get("content")
         if isinstance(content, str):
             if content:
-                if "role" in delta or self._restarted:
-                    self._check_restart(body)
                 self._assembly.say(content, index)
-            elif delta.get("role") and self.answered:
-                self._check_restart(body)
         elif isinstance(content, list):
             for part in content:
                 self._assembly.part(part, index)
@@ -339,11 +332,17 @@ class Decoder:
         elif isinstance(delta.get("function_call"), dict):
             self._assembly.call({"index": 0, "function": delta["function_call"]}, index, 0)
 
-    def _check_restart(self, body: dict[str, Any]) -> None:
-        """Another channel's whole stream may follow a failed one in the same reply (wire.md §3.4)."""
+    def _check_restart(self, body: dict[str, Any], index: int, *, bare: bool) -> None:
+        """Another channel's whole stream may follow a failed one in the same reply (wire.md §3.4).
+
+        It tells by its id, or by a ``bare`` chunk like the one that began the answer, where no other had a role.
+        """
+        self._roles += index == 0
+        if self._restarted or not self.answered:
+            return
         other = body.get("id")
-        if self.answered and isinstance(other, str) and other and self._stream_id and other != self._stream_id:
-            self._stream_id = other
+        renamed = isinstance(other, str) and other and self._stream_id and other != self._stream_id
+        if renamed or (bare and index == 0 and self._roles == 2):
             self._restarted = True
             self._assembly.flush()
             self._pieces.append(Note("the server began its answer anew; words above may come twice", warning=True))

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elkcli.api.async_client import AsyncClient, Clients
-from elkcli.api.connection import LONGEST_WAIT, Lost, Refused, may_retry, pause
+from elkcli.api.connection import LONGEST_WAIT, Refused, may_retry, pause
+from elkcli.api.failures import Lost
 from elkcli.batch.jobs import Job, Plan, id_of
 from elkcli.batch.lines import Feed, Line
 from elkcli.batch.pace import Pace

@@ -134,7 +134,8 @@ class Collected:
         number = call.get("index")
         number = number if isinstance(number, int) else position
         known = self._calls.get((index, number))
-        if known is None:
+        named = call.get("id") and isinstance(call.get("function"), dict) and call["function"].get("name")
+        if known is None or (named and known["id"] and known["id"] != call["id"]):  # some give every call one index
             known = self._calls[index, number] = {
                 "id": None,
                 "type": "function",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import time
 
+import pytest
+
 from tests.conftest import Elkcli
-from tests.server import Server, chunk, event
+from tests.server import DONE, Pause, Server, chunk, event
 
 
 def test_a_server_that_goes_on_after_the_end_is_hung_up_on(elkcli: Elkcli, server: Server) -> None:
@@ -22,3 +24,53 @@ def test_a_decompression_bomb_is_called_one(elkcli: Elkcli, server: Server) -> N
     packed = gzip.compress(b" " * (64 << 20))
     server.sends(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed)
     assert "bomb" in elkcli("ask", "hi", "--retries", "0").fails(6).error
+
+
+def test_a_server_that_keeps_the_connection_open_after_the_end_is_not_waited_for(
+    elkcli: Elkcli, server: Server
+) -> None:
+    server.streams(event(chunk("Hello", finish="stop")) + DONE, Pause(30))
+    began = time.monotonic()
+    elkcli("ask", "hi").succeeds(b"Hello\n")
+    assert time.monotonic() - began < 10
+
+
+def test_counts_are_not_waited_for_as_long_as_words(
+    elkcli: Elkcli, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("elkcli.api.client.AFTER_REASON_SECONDS", 0.2)
+    server.streams(chunk("Hello", finish="stop"), Pause(30))
+    began = time.monotonic()
+    elkcli("ask", "hi").succeeds(b"Hello\n")
+    assert time.monotonic() - began < 10
+
+
+def test_an_error_whose_body_never_comes_is_told_by_its_status(
+    elkcli: Elkcli, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("elkcli.api.client.ERROR_SECONDS", 0.2)
+    server.sends(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n", Pause(30))
+    began = time.monotonic()
+    elkcli("ask", "hi").fails(4)
+    assert time.monotonic() - began < 10
+
+
+def test_headers_that_drip_are_silence(elkcli: Elkcli, server: Server) -> None:
+    server.sends(b"HTTP/1.1 200 OK\r\n", *[(b"X-Drip: 1\r\n", 0.05)] * 600)
+    began = time.monotonic()
+    assert "silent" in elkcli("ask", "hi", "--timeout", "0.3").fails(7).error
+    assert time.monotonic() - began < 10
+
+
+def test_a_list_of_models_that_drips_is_silence(elkcli: Elkcli, server: Server) -> None:
+    server.sends(b"HTTP/1.1 200 OK\r\n\r\n", *[(b" ", 0.05)] * 600)
+    began = time.monotonic()
+    assert "silent" in elkcli("models", env={"ELKCLI_TIMEOUT": "0.3"}).fails(7).error
+    assert time.monotonic() - began < 10
+
+
+def test_chunks_that_say_nothing_are_silence_in_the_end(elkcli: Elkcli, server: Server) -> None:
+    server.streams(*[(event(chunk("")), 0.02)] * 1000)
+    began = time.monotonic()
+    assert "silent" in elkcli("ask", "hi", "--timeout", "0.05").fails(7).error
+    assert time.monotonic() - began < 10

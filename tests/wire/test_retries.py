@@ -176,3 +176,19 @@ def test_the_pauses_grow_and_are_not_all_alike(elkcli: Elkcli, server: Server) -
     assert len(set(elkcli.sleeps)) > 6, "jitter"
     assert max(elkcli.sleeps[6:]) > max(elkcli.sleeps[:1])
     assert max(elkcli.sleeps) <= 60
+
+
+@pytest.mark.parametrize(("values", "least"), [(["7", "3"], 7), (["soon", "5"], 5), (["soon", "-1"], 0)])
+def test_of_several_waits_the_longest_counts(values: list[str], least: float, elkcli: Elkcli, server: Server) -> None:
+    lines = "".join(f"Retry-After: {value}\r\n" for value in values)
+    server.sends(f"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n{lines}\r\n".encode()).says()
+    elkcli("ask", "hi").succeeds(b"Hello\n")
+    assert least <= elkcli.sleeps[0] <= least + 2
+
+
+def test_a_connection_closed_while_idle_is_made_anew_without_a_word(elkcli: Elkcli, server: Server) -> None:
+    server.says("one").sends().says("two")
+    result = elkcli("chat", "-q", stdin="a\nb\n", env={"ELKCLI_RETRIES": "0"}).succeeds(b"one\ntwo\n")
+    assert not result.err.strip()
+    assert not elkcli.sleeps
+    assert len(server.requests) == 3

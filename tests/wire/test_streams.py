@@ -293,6 +293,31 @@ def test_a_second_answer_from_the_beginning_is_announced(elkcli: Elkcli, server:
     assert result.err.strip()
 
 
+def test_a_second_answer_under_the_same_id_is_announced(elkcli: Elkcli, server: Server) -> None:
+    begin = chunk("", role="assistant")
+    server.streams(begin, chunk("Hel"), begin, chunk("Hello"), chunk(finish="stop"), DONE)
+    result = elkcli("ask", "hi").succeeds(b"HelHello\n")
+    assert "anew" in result.err
+
+
+def test_a_role_in_every_chunk_is_no_second_answer(elkcli: Elkcli, server: Server) -> None:
+    parts = [chunk(text, role="assistant") for text in ("", "Hel", "", "lo")]
+    server.streams(*parts, chunk("", role="assistant", finish="stop"), DONE)
+    assert not elkcli("ask", "hi").succeeds(b"Hello\n").err.strip()
+
+
+def test_calls_under_one_index_are_told_apart_by_their_ids(elkcli: Elkcli, server: Server) -> None:
+    def call(name: str) -> Any:
+        return [{"index": 0, "id": f"call-{name}", "function": {"name": name, "arguments": "{}"}}]
+
+    for _ in range(2):
+        server.streams(chunk(tool_calls=call("look")), chunk(tool_calls=call("find"), finish="tool_calls"), DONE)
+    shown = elkcli("ask", "hi").succeeds().text.splitlines()
+    assert [json.loads(line)["function"]["name"] for line in shown] == ["look", "find"]
+    found = elkcli("ask", "hi", "-f", "json", "--stream").succeeds().json["choices"][0]["message"]["tool_calls"]
+    assert [call["function"] for call in found] == [{"name": name, "arguments": "{}"} for name in ("look", "find")]
+
+
 def test_control_characters_reach_a_pipe_untouched_and_a_terminal_never(elkcli: Elkcli, server: Server) -> None:
     evil = "a\x1b]0;owned\x07b\x1b[2Jc\x9b31md\x08e"
     server.says(evil)

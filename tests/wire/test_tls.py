@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -111,6 +113,30 @@ def test_a_certificate_file_that_is_none_is_a_bad_configuration(
 def test_tls_cut_off_before_an_answer_is_7(elkcli: Elkcli, server: Server) -> None:
     server.sends(b"\x15\x03\x03\x00\x02\x02\x28")
     elkcli("ask", "hi", "--retries", "0", "--base-url", server.url.replace("http:", "https:")).fails(7)
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"])
+def test_a_server_that_speaks_no_tls_is_named_and_not_asked_again(said: bytes, elkcli: Elkcli, token: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        calls: list[bytes] = []
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        calls.append(connection.recv(65536))
+                        connection.sendall(said)
+
+        threading.Thread(target=answer, daemon=True).start()
+        port = listener.getsockname()[1]
+        env = {"ELKCLI_BASE_URL": f"https://127.0.0.1:{port}/v1", "ELKCLI_TOKEN": token}
+        result = elkcli("ask", "hi", env=env).fails(7)
+        assert "does not speak TLS" in result.error
+        assert "http" in result.hint
+        assert len(calls) == 1
+        assert calls[0].startswith(b"\x16\x03")
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_there_is_no_switch_to_turn_it_off(elkcli: Elkcli) -> None:

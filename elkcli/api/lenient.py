@@ -1,0 +1,35 @@
+"""Reading what servers write as leniently as they write it: JSON, and text that is none. No I/O."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any
+
+
+def _finite(digits: str) -> float | None:
+    """A number, or ``None`` for one like 1e999: as JSON it could not be written again."""
+    number = float(digits)
+    return number if isfinite(number) else None
+
+
+# strict=False: some servers leave raw control characters inside strings
+_json = json.JSONDecoder(strict=False, parse_constant=lambda name: None, parse_float=_finite)
+
+
+def loads(data: bytes | bytearray | str, *, first: bool = False) -> Any:
+    """The JSON value in ``data``; with ``first``, whatever may follow it. Raises :class:`ValueError` alone."""
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    try:
+        if first or text[:1] == "{":
+            found, end = _json.raw_decode(text)
+            if first or end == len(text) or not text[end:].strip():
+                return found
+        return _json.decode(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def whole(text: str) -> str:
+    """``text`` with surrogate pairs joined and lone ones replaced, so that it can be encoded."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
