@@ -40,6 +40,11 @@ def main() -> NoReturn:
 
 def run(environment: Environment) -> int:
     """Run elkcli in ``environment`` and return its exit code. Every failure ends as lines on stderr."""
+    if list(environment.arguments) == ["chat"]:  # nothing to parse: the parser would take longer than the prompt does
+        from elkcli.commands.conversing import converse
+        from elkcli.commands.ending import ended
+
+        return ended(environment, lambda: converse(environment))
     from elkcli.commands.app import execute
 
     return execute(environment)

@@ -1,4 +1,4 @@
-"""The application: which commands there are, how one is found, and what its end means."""
+"""The application: which commands there are, and how one is found."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from elkcli import __version__
+from elkcli.commands.ending import ended
 from elkcli.commands.help import Group, dressed
 from elkcli.environment import Environment
-from elkcli.errors import ElkError, ReaderGone, Stopped, UsageError
-from elkcli.terminal.messages import Messages, wants_color
+from elkcli.errors import ReaderGone, UsageError
 
 COMMANDS = {
     "ask": "One question, one answer",
@@ -126,39 +126,7 @@ def elkcli(
 
 def execute(environment: Environment) -> int:
     """Run the command line of ``environment`` and return the exit code."""
-    messages = Messages(
-        environment,
-        color=wants_color(environment, "auto", environment.stderr_is_terminal),
-        as_json=_wants_json(environment),
-        verbose=bool({"-v", "--verbose"} & {*environment.arguments}),
-    )
-    try:
-        return _execute(environment)
-    except Stopped as stopped:
-        return stopped.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except SystemExit:  # Typer's way of saying that the reader of its help went away
-        return ReaderGone.exit_code
-    except ElkError as error:
-        messages.error(error)
-        return error.exit_code
-    except typer.TyperException as problem:
-        messages.error(_usage_error(problem))
-        return 2
-    except OSError as problem:
-        what = str(problem.filename) if problem.filename else "cannot write to standard output"
-        messages.error(ElkError(f"{what}: {problem.strerror or problem}"))
-        return 1
-    except MemoryError:
-        messages.error(ElkError("out of memory"))
-        return 1
-    except Exception:
-        import traceback
-
-        environment.stderr.write(traceback.format_exc())
-        messages.error(ElkError("this is a bug in elkcli; please report it, with the lines above"))
-        return 1
+    return ended(environment, lambda: _execute(environment))
 
 
 def _execute(environment: Environment) -> int:
@@ -170,7 +138,10 @@ def _execute(environment: Environment) -> int:
             text = io.TextIOWrapper(environment.stdout, encoding="utf-8", write_through=True)
             stack.callback(text.detach)  # the stream belongs to the caller
             stack.enter_context(redirect_stdout(text))
-        code = command.main(list(environment.arguments), prog_name="elkcli", standalone_mode=False, obj=environment)
+        try:
+            code = command.main(list(environment.arguments), prog_name="elkcli", standalone_mode=False, obj=environment)
+        except typer.TyperException as problem:
+            raise _usage_error(problem) from problem
     return code if isinstance(code, int) else 0
 
 
@@ -189,19 +160,3 @@ def _usage_error(problem: typer.TyperException) -> UsageError:
     path = context.command_path if context is not None else "elkcli"
     hint = f"did you mean {near}?" if near else f"{path} --help"
     return UsageError(said[:1].lower() + said[1:], hint=hint)
-
-
-def _wants_json(environment: Environment) -> bool:
-    """Whether errors are to be JSON, as far as it can be told before the arguments are understood."""
-    wanted = environment.variables.get("ELKCLI_FORMAT", "")
-    arguments = environment.arguments
-    for at, word in enumerate(arguments):
-        if word == "--":
-            break
-        if word == "--format" and at + 1 < len(arguments):
-            wanted = arguments[at + 1]
-        elif word.startswith("--format="):
-            wanted = word.removeprefix("--format=")
-        elif short := re.fullmatch(r"-[cehqv]*f(.*)", word):  # -fjson, -qfjson, -qf json
-            wanted = short[1] or next(iter(arguments[at + 1 :]), "")
-    return wanted.strip().lower() in ("json", "jsonl")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, BinaryIO, TextIO, cast
 import typer
 
 from elkcli.api.request import as_curl, shown
-from elkcli.commands import options
+from elkcli.commands import options, reading
 from elkcli.commands.prompt import Input, Prompt, attachments, build, edited, from_json
 from elkcli.commands.turn import (
     Turn,
@@ -118,7 +118,7 @@ def ask(
     refuse(extract is not None and format_ in ("json", "jsonl"), f"--extract does not go with --format {format_}")
     given: dict[str, Any] = {
         "model": model,
-        "system": options.system_message(system, environment.directory),
+        "system": reading.system_message(system, environment.directory),
         "temperature": temperature,
         "top_p": top_p,
         "max_tokens": max_tokens,
@@ -148,11 +148,11 @@ def ask(
             check_which(extract)
         asked = _Asked(environment, resolved, messages, given, profile)
         asked.read_header(header)
-        count, wanted = options.choices(choices), options.schema(schema, environment.directory)
+        count, wanted = reading.choices(choices), reading.schema(schema, environment.directory)
         checker = checker_of(wanted, messages)
-        insist = options.whole("--schema-retries", schema_retries, 0, 100) or 0
+        insist = reading.whole("--schema-retries", schema_retries, 0, 100) or 0
         refuse(insist > 0 and wanted is None, "--schema-retries needs --schema")
-        fields = options.body_fields(set_)
+        fields = reading.body_fields(set_)
         asked.go_on(continue_, session)
         asked.read(prompt or [], attach or [], messages_file, use_stdin=not no_stdin, fetch=fetch, shrink=shrink)
         if edit:
@@ -233,7 +233,7 @@ class _Asked:
 
     def read_header(self, header: list[str] | None) -> None:
         """Lay ``-H`` over the headers of the settings."""
-        extra = options.headers(header)
+        extra = reading.headers(header)
         if extra:
             self.given["headers"] = {**self.resolved.settings.headers, **extra}
             self.resolved = resolve(self.environment, profile=self.profile, options=self.given)

@@ -8,7 +8,7 @@ import typer
 from elkcli.batch.jobs import Plan, Template
 from elkcli.batch.lines import Source
 from elkcli.batch.run import Batch
-from elkcli.commands import options
+from elkcli.commands import options, reading
 from elkcli.commands.turn import (
     checker_of,
     connection_for,
@@ -99,7 +99,7 @@ def batch(
     environment: Environment = ctx.obj
     given: dict[str, Any] = {
         "model": model,
-        "system": options.system_message(system, environment.directory),
+        "system": reading.system_message(system, environment.directory),
         "temperature": temperature,
         "top_p": top_p,
         "max_tokens": max_tokens,
@@ -116,7 +116,7 @@ def batch(
         "color": color,
         "history": False if no_history else None,
     }
-    extra = options.headers(header)
+    extra = reading.headers(header)
     if extra:
         given["headers"] = {**resolve(environment, profile=profile).settings.headers, **extra}
     resolved = resolve(environment, profile=profile, options=given)
@@ -127,8 +127,8 @@ def batch(
         "no lines: name a file, or pipe them in",
         "elkcli batch prompts.jsonl -o answers.jsonl; elkcli batch --help",
     )
-    wanted = options.schema(schema, environment.directory)
-    again = options.whole("--schema-retries", schema_retries, 0, 100) or 0
+    wanted = reading.schema(schema, environment.directory)
+    again = reading.whole("--schema-retries", schema_retries, 0, 100) or 0
     refuse(again > 0 and wanted is None, "--schema-retries needs --schema")
     checker = checker_of(wanted, messages)
     warn_of_image_settings(settings, messages)
@@ -136,9 +136,9 @@ def batch(
         environment,
         settings,
         replaces_system=system is not None,
-        choices=options.choices(choices),
+        choices=reading.choices(choices),
         schema=wanted,
-        fields=options.body_fields(set_),
+        fields=reading.body_fields(set_),
         template=template,
         csv=csv,
         stream=bool(stream),
@@ -150,10 +150,10 @@ def batch(
         plan=plan,
         source=Source(environment, file, csv=csv),
         output=output,
-        jobs=options.whole("--jobs", jobs, 1, MOST_JOBS) or JOBS,
+        jobs=reading.whole("--jobs", jobs, 1, MOST_JOBS) or JOBS,
         unordered=unordered,
-        lines=options.whole("--limit", limit, 0, 10**15),
-        tokens=options.whole("--max-tokens-total", max_tokens_total, 1, 10**15),
+        lines=reading.whole("--limit", limit, 0, 10**15),
+        tokens=reading.whole("--max-tokens-total", max_tokens_total, 1, 10**15),
         shard=_shard(shard),
         check=checker,
         check_again=again,
@@ -180,7 +180,7 @@ def _plan(
 
     filled = None
     if template is not None:
-        filled = Template(options.read_text(template, environment.directory, "--template").removesuffix("\n"))
+        filled = Template(reading.read_text(template, environment.directory, "--template").removesuffix("\n"))
     return Plan(
         url=settings.base_url + "/chat/completions",
         headers=headers_of(settings.headers),

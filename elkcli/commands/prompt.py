@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from elkcli.commands.options import read_file
+from elkcli.commands.reading import read_file
 from elkcli.conversation import ForeignPart, Message, Part, TextPart
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError

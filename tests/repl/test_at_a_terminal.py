@@ -34,8 +34,10 @@ def asked(server: Server) -> list[str]:
 
 def test_the_prompt_needs_no_heavy_library_but_its_own() -> None:
     code = (
-        "import sys, elkcli.commands.app, elkcli.commands.chat, elkcli.repl.loop\n"
-        "print(sorted({'httpx', 'rich', 'sqlite3', 'pygments', 'markdown_it', 'PIL', 'tomllib'} & set(sys.modules)))"
+        "import sys, elkcli.__main__, elkcli.environment, elkcli.signals\n"
+        "import elkcli.commands.conversing, elkcli.commands.ending, elkcli.repl.loop\n"
+        "heavy = {'typer', 'httpx', 'rich', 'sqlite3', 'pygments', 'markdown_it', 'PIL', 'tomllib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=TREE, check=True)
     assert done.stdout == "[]\n"
