@@ -19,6 +19,8 @@ MEDIA_LIMIT = 192 * 1024 * 1024  # characters of base64 that come in pieces and 
 _SOUNDS = {"audio", "output_audio", "input_audio"}
 _PICTURES = {"image_url", "image", "output_image", "input_image", "image_generation_call"}
 _OTHERS = {"video_url", "video", "output_video", "audio_url", "file", "input_file", "output_file"}
+_TORN = re.compile(rb"data:(?:image|audio|video)/[a-z0-9.+-]{1,40};base64,(?=[A-Za-z0-9+/=\\]*\Z)", re.I)
+_WORTHWHILE = 1 << 16
 _HIGH = re.compile("[\ud800-\udbff]\\Z")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -150,6 +152,14 @@ class Assembly:
                 return  # some servers write a picture into the text, and list it as well
             url = self.hoard.keep(found)
         self._place(f"{'!' if is_image else ''}[{'image' if is_image else 'media'}]({url})", index)
+
+    def salvage(self, torn: bytes | bytearray) -> bool:
+        """Take what came of a picture from JSON that was cut off in the midst of it, unless that is hardly any."""
+        found = _TORN.search(torn)
+        if found is None or len(torn) - found.end() < _WORTHWHILE:
+            return False
+        self._place("![image](" + torn[found.start() :].decode("ascii", "replace").replace("\\/", "/"), 0)
+        return True
 
     def _place(self, text: str, index: int) -> None:
         """Say what stands on a line of its own."""

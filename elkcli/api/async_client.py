@@ -105,10 +105,12 @@ class AsyncClient:
                     await self._read(response, decoder, pieces, progress)
             except Lost as lost:
                 failed = lost.error
-                if not decoder.answered and not decoder.near_end and not decoder.done:
+                nothing = not decoder.answered and not decoder.near_end and not decoder.done
+                rest = decoder.close(failed)
+                if nothing and not decoder.answered:
                     raise
-            pieces += decoder.close(failed)
-            return pieces
+                return pieces + rest
+            return pieces + decoder.close(failed)
 
     async def _read(self, response: httpx.Response, decoder: Decoder, pieces: list[Piece], progress: Progress) -> None:
         inflate = unpacked(response.headers)

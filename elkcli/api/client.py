@@ -173,9 +173,13 @@ class Client:
                     yield from decoder.feed(chunk)
             except (Lost, ElkError) as problem:
                 failed = problem.error if isinstance(problem, Lost) else problem
-                if not decoder.answered and not decoder.near_end and not decoder.done:
-                    yield from (piece for piece in decoder.close(failed) if not isinstance(piece, (Failure, Event)))
+                nothing = not decoder.answered and not decoder.near_end and not decoder.done
+                pieces = decoder.close(failed)
+                if nothing and not decoder.answered:  # the end may bring to light what was cut in its midst
+                    yield from (piece for piece in pieces if not isinstance(piece, (Failure, Event)))
                     raise
+                yield from pieces
+                return
             yield from decoder.close(failed)
 
     def _bytes(self, response: httpx.Response, decoder: Decoder) -> Iterator[bytes]:

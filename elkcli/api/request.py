@@ -25,6 +25,11 @@ ASPECT_RATIOS = (
     "1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9", "1:4", "4:1", "1:8", "8:1",
 )  # fmt: skip
 IMAGE_SIZES = ("512", "1K", "2K", "4K")
+KNOWN_TO = {
+    "gemini-2.5-flash-image": (ASPECT_RATIOS[:10], ("1K",)),
+    "gemini-3-pro-image": (ASPECT_RATIOS[:10], IMAGE_SIZES[1:]),
+}
+"""The ratios and sizes of models that take fewer than all (wire.md §7), by how their names begin."""
 HIDDEN = "***"
 BODY_LIMIT = 128 * 1024 * 1024
 """Bytes of a whole request, as the relay takes it (wire.md §3.2)."""

@@ -177,7 +177,9 @@ class Decoder:
                 self._read_events()
                 for data in self._events.close():
                     self._data(data, last=True)
-            elif failed is None:
+            elif failed is not None:
+                self._assembly.salvage(body)
+            else:
                 said = bytes(body[:80]).decode("utf-8", "replace").strip()
                 self._fail(ApiError(f"the server sent something that is not JSON: {said}", request_id=self._request_id))
             return
@@ -210,6 +212,8 @@ class Decoder:
         try:
             chunk = loads(self._lighter(data))
         except ValueError:
+            if last and self._assembly.salvage(data):
+                return
             if not last or self._chunks == 0:  # a torn last line is a cut, and is told as one
                 self._damaged += 1
             return

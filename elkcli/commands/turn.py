@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elkcli.api.request import Options, Request, body_of, headers_of
@@ -93,14 +94,21 @@ def fields_of(
 
 def warn_of_image_settings(settings: Settings, messages: Messages) -> None:
     """Say what the server may not know; it is sent all the same, since the list grows (wire.md §7)."""
-    from elkcli.api.request import ASPECT_RATIOS, IMAGE_SIZES
+    from elkcli.api.request import ASPECT_RATIOS, IMAGE_SIZES, KNOWN_TO
 
-    if settings.aspect_ratio is not None and settings.aspect_ratio not in ASPECT_RATIOS:
-        messages.warn(
-            f"the aspect ratio {settings.aspect_ratio} is not one of {' '.join(ASPECT_RATIOS)}; sent as it is"
-        )
-    if settings.image_size is not None and settings.image_size not in IMAGE_SIZES:
-        messages.warn(f"the image size {settings.image_size} is not one of {' '.join(IMAGE_SIZES)}; sent as it is")
+    ratios, sizes = next(
+        (known for name, known in KNOWN_TO.items() if settings.model.startswith(name)), (ASPECT_RATIOS, IMAGE_SIZES)
+    )
+    for what, value, all_known, known in (
+        ("aspect ratio", settings.aspect_ratio, ASPECT_RATIOS, ratios),
+        ("image size", settings.image_size, IMAGE_SIZES, sizes),
+    ):
+        if value is None or value in known:
+            continue
+        if value in all_known:
+            messages.warn(f"{settings.model} takes no {what} {value} as far as is known, but {' '.join(known)}; sent")
+        else:
+            messages.warn(f"the {what} {value} is not one of {' '.join(all_known)}; sent as it is")
 
 
 def token_for(environment: Environment, resolved: Resolved) -> Token | None:
@@ -221,8 +229,6 @@ def previewer(environment: Environment, settings: Settings, messages: Messages) 
         return None
 
     def preview(saved: Any, columns: int) -> str:
-        from pathlib import Path
-
         from elkcli.terminal.picture import preview as show
 
         try:
@@ -344,7 +350,11 @@ def saver_for(environment: Environment, settings: Settings, *, output: str | Non
     def save(media: Media) -> tuple[SavedMedia, list[Note]]:
         saved, notes = ready().save(media)
         size = f"{saved.width}×{saved.height}, " if saved.width else ""
-        what = "wrote the picture to standard output" if saved.path == "-" else f"saved {saved.reference}"
+        what = "wrote the picture to standard output"
+        if saved.path != "-":
+            path = Path(saved.path)
+            here = environment.directory
+            what = f"saved {path.relative_to(here) if path.is_relative_to(here) else path}"
         return saved, [*notes, Note(f"{what} ({size}{readable(saved.size)})")]
 
     if output is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Elkcli
-from tests.server import DONE, Server, chunk, event, stream, whole
+from tests.server import DONE, Close, Pause, Server, chunk, event, response, stream, whole
 
 
 def png(width: int, height: int) -> bytes:
@@ -397,3 +397,45 @@ def test_each_turn_of_a_chat_gets_a_name_of_its_own_after_output(elkcli: Elkcli,
     result = elkcli("chat", "-o", "x.png", stdin=b"a fox\nan owl\n").succeeds(b"![image](x.png)\n![image](x-2.png)\n")
     assert {file.name: file.read_bytes() for file in files(elkcli)} == {"x.png": FOX, "x-2.png": OWL}, result
     elkcli("chat", "-o", "x.png", stdin=b"a fox\n").fails(2)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_what_came_of_a_picture_is_kept_when_its_line_is_cut(streamed: bool, elkcli: Elkcli, server: Server) -> None:
+    big = FOX + bytes(range(256)) * 1000
+    if streamed:
+        server.streams(chunk("Here: "), event(chunk(image(big)))[:200_000], Pause(0.1), ends=Close())
+    else:
+        server.answers(lambda request: [response(200, whole("Here: " + image(big)))[:200_000], Pause(0.1), Close()])
+    result = elkcli("ask", "a fox", "--retries", "0")
+    assert result.code == 8
+    assert "cut off after 1" in result.err
+    (file,) = files(elkcli)
+    assert len(file.read_bytes()) > 140_000
+    assert big.startswith(file.read_bytes())
+
+
+def test_a_file_is_named_as_people_write_it(elkcli: Elkcli, server: Server) -> None:
+    (elkcli.work / "a b").mkdir()
+    server.says(image(FOX))
+    assert "note: saved a b/(x).png (3×2, " in elkcli("ask", "hi", "-o", "a b/(x).png").err
+    assert "note: saved ../y.png (3×2, " in elkcli("ask", "hi", "-o", "../y.png").err
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "value"),
+    [
+        ("gemini-2.5-flash-image", "--image-size", "4K"),
+        ("gemini-2.5-flash-image", "--aspect-ratio", "1:8"),
+        ("gemini-3-pro-image-preview", "--image-size", "512"),
+        ("gemini-3-pro-image-preview", "--aspect-ratio", "4:1"),
+    ],
+)
+def test_what_the_model_is_not_known_to_take_is_warned_of_and_sent(
+    model: str, option: str, value: str, elkcli: Elkcli, server: Server
+) -> None:
+    server.says(image(FOX))
+    result = elkcli("ask", "hi", "-m", model, option, value).succeeds()
+    assert f"{model} takes no" in result.err
+    assert value in server.request.json["extra_body"]["google"]["image_config"].values()
+    for good in ("gemini-3.1-flash-image-preview", "gemini-3.1-pro-preview", "some-other"):
+        assert "warning" not in elkcli("ask", "hi", "-m", good, option, value).succeeds().err
