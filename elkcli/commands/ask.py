@@ -254,7 +254,7 @@ class _Asked:
             return
         self.conversation, self.name = found.conversation.id, None
         self.remembered = found.messages
-        if latest:
+        if latest or found.conversation.name != session:
             self.messages.note(f"continuing {found.conversation.label} ({found.why}): {found.conversation.title}")
         self.resolved = found.resolve(self.environment, self.profile, self.given)
 
@@ -286,15 +286,20 @@ class _Asked:
             raise UsageError("no prompt", hint='elkcli ask "a question", or pipe one in; elkcli ask --help')
 
     def all_messages(self) -> list[Message]:
-        """System message, earlier messages, and the new one. A system message that is given replaces earlier ones."""
+        """System message, earlier messages, and the new one."""
+        return [*self._earlier_messages(), *self.new_messages()]
+
+    def _earlier_messages(self) -> list[Message]:
+        """A system message that is given replaces earlier ones, an empty one too; a usual one gives way to them."""
         from elkcli.context import with_images
 
         earlier = [*with_images(self.remembered, self.resolved.settings.image_history), *self.earlier]
         system = self.resolved.settings.system
-        if system and (self.given["system"] is not None or not _has_system(earlier)):
+        if self.given["system"] is not None or (system and not _has_system(earlier)):
             earlier = [message for message in earlier if message.role not in ("system", "developer")]
-            earlier.insert(0, Message("system", system))
-        return [*earlier, *self.new_messages()]
+            if system:
+                earlier.insert(0, Message("system", system))
+        return earlier
 
     def new_messages(self) -> list[Message]:
         """What this call says itself."""
@@ -310,6 +315,7 @@ class _Asked:
             return None
         from elkcli.commands.memory import begin
 
+        system = "\n\n".join(one.text for one in self._earlier_messages() if one.role == "system")
         return begin(
             self.environment,
             self.resolved,
@@ -317,6 +323,7 @@ class _Asked:
             [*(message for message in self.earlier if message.role != "system"), *self.new_messages()],
             conversation=self.conversation,
             name=self.name,
+            system=system or self.given["system"],  # as it was sent
         )
 
 

@@ -47,10 +47,10 @@ def earlier(environment: Environment, *, latest: bool = False, session: str | No
                 return None
             conversation, why = found
         else:
-            named = history.named(session or "")
+            named = history.session(session or "")
             if named is None:
                 return None
-            conversation, why = named, "by name"
+            conversation, why = named, "by its ID"
         return Earlier(conversation, why, history.messages(conversation.id))
 
 
@@ -62,6 +62,7 @@ def begin(
     *,
     conversation: str | None = None,
     name: str | None = None,
+    system: str | None = None,
 ) -> Record:
     """Write down what is about to be said, and take what comes."""
     record = Record(environment, messages)
@@ -70,7 +71,7 @@ def begin(
         said,
         conversation=conversation,
         name=name,
-        system=settings.system,
+        system=system,
         model=settings.model,
         profile=resolved.profile,
         directory=str(environment.directory),

@@ -21,13 +21,10 @@ def go_on(session: Session, wanted: str | None) -> None:
             found, why = latest
         else:
             name = checked_name(wanted)
-            named = history.named(name)
+            named = history.session(name)
             if named is None:
-                try:
-                    named = history.find(name)
-                except UsageError:  # no ID either, so it is a name for a new one
-                    session.name = name
-                    return
+                session.name = name
+                return
             found = named
         session.take_up(found, history)
     announce(session, why)

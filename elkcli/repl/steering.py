@@ -151,6 +151,8 @@ def _set_field(session: Session, text: str) -> None:
         path, value = parse_set(text)
     except UsageError as problem:
         raise UsageError(problem.message.replace("--set", "/set"), hint=problem.hint) from problem
+    if path == "token":
+        raise UsageError("a token is no body field, and not for a line that is kept", hint="elkcli config set token")
     session.extra.fields[path] = value
     session.say(f"{path} = {json.dumps(value, ensure_ascii=False)} (sent as a body field)")
 

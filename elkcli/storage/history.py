@@ -151,6 +151,13 @@ class History:
             raise UsageError(f"several IDs begin with {wanted!r}", hint=f"one more character tells them apart: {some}")
         return found[0]
 
+    def session(self, name: str) -> Conversation | None:
+        """The conversation that ``-S`` means: of that name, or else the ID; ``None`` where one is to be begun."""
+        try:
+            return self.find(name)
+        except UsageError:
+            return None
+
     def named(self, name: str) -> Conversation | None:
         """The conversation of exactly that name."""
         with self._failures():

@@ -130,6 +130,13 @@ def test_what_cannot_be_set_is_refused_and_changes_nothing(line: str, chat: Any,
     assert set(server.request.json) == {"model", "stream", "messages"}
 
 
+@pytest.mark.parametrize("line", ["/set token sk-secret", "/set token=sk-secret"])
+def test_a_token_typed_as_a_setting_is_not_sent(line: str, chat: Any, server: Server) -> None:
+    server.says("Hello")
+    assert "elkcli config set token" in chat(line, "a").hint
+    assert b"sk-secret" not in server.request.body
+
+
 def test_default_takes_a_setting_back(chat: Any, server: Server) -> None:
     server.says("Hello")
     chat("/set temperature 1", "/set a.b 1", "/set temperature default", "/set a.b default", "a").succeeds()
