@@ -69,6 +69,12 @@ class _Channel:
         return found + self.splitter.close()
 
 
+def _kind(part: object) -> str | None:
+    """What a part of an answer says it is."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
 class Assembly:
     """Takes what the server says in any order, and lays pieces on ``pieces`` when it is flushed.
 
@@ -113,7 +119,7 @@ class Assembly:
             return
         if not isinstance(part, dict):
             return
-        kind = part.get("type")
+        kind = _kind(part)
         text = part.get("text")
         if isinstance(text, dict):
             text = text.get("value")
@@ -140,7 +146,7 @@ class Assembly:
         found = decode_url(url, self.hoard)
         if found is None and len(url) > 64 and ":" not in url[:64]:
             found = decode_bare(url, "image/png")
-        kind = part.get("type") if isinstance(part, dict) else None
+        kind = _kind(part)
         is_image = kind not in _OTHERS
         if found is not None:
             is_image = found.claimed.startswith("image/") or (is_image and "/octet" in found.claimed)
@@ -168,8 +174,8 @@ class Assembly:
         self.say(before + text, index)
 
     def _unread(self, part: object) -> None:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if not isinstance(kind, str) or not kind:
+        kind = _kind(part)
+        if not kind:
             kind = ", ".join(str(name) for name in part) if isinstance(part, dict) else type(part).__name__
         if kind and kind not in self._unknown and len(self._unknown) < 8:
             self._unknown.add(kind)

@@ -31,6 +31,7 @@ from elkcli.api.connection import (
     unpacked,
 )
 from elkcli.api.failures import Lost, Progress, silent, translated
+from elkcli.api.proxies import proxy_for, usable
 from elkcli.api.request import Request
 from elkcli.api.wire import Decoder
 from elkcli.conversation import Piece
@@ -46,23 +47,25 @@ class Clients:
         self._to = connection
         self._log = log
         self._trust: ssl.SSLContext | None = None
+        self._proxy: str | None = None
         self._transport: httpx.AsyncBaseTransport | None = None
         if connection.transport is not None:
             self._transport = _Threaded(connection.transport(), threads)
         else:
             self._trust = connection.trust()
+            self._proxy = proxy_for(connection.base_url)
 
     def client(self) -> AsyncClient:
         """One more connection."""
         limits = self._to.limits()
-        try:
-            if self._transport is not None:
-                http = httpx.AsyncClient(transport=_Shared(self._transport), timeout=limits)
-            else:
-                # a pool of its own for each: searching one of hundreds costs more than the request
-                http = httpx.AsyncClient(verify=self._trust or True, timeout=limits, limits=_NO_LIMIT)
-        except (ValueError, ImportError, httpx.InvalidURL) as problem:
-            raise ConfigError(f"the proxy in the environment cannot be used: {problem}") from None
+        if self._transport is not None:
+            http = httpx.AsyncClient(transport=_Shared(self._transport), timeout=limits)
+        else:
+            # a pool of its own for each: searching one of hundreds costs more than the request
+            with usable():
+                http = httpx.AsyncClient(
+                    verify=self._trust or True, timeout=limits, limits=_NO_LIMIT, proxy=self._proxy, trust_env=False
+                )
         return AsyncClient(self._to, http, self._log)
 
     async def close(self) -> None:

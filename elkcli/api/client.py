@@ -31,6 +31,7 @@ from elkcli.api.connection import (
 )
 from elkcli.api.failures import Lost, Progress, silent, translated
 from elkcli.api.lenient import loads
+from elkcli.api.proxies import proxy_for, usable
 from elkcli.api.request import Request
 from elkcli.api.tolerance import without_refused
 from elkcli.api.verdict import error_of, from_error
@@ -66,7 +67,7 @@ class Client:
         self._on_refused = refused or (lambda name: None)
         self._notify = notify or (lambda line: None)
         self._log = log
-        self._http: httpx.Client | None = None
+        self._http: dict[str, httpx.Client] = {}  # by origin, since each may have its proxy
         self._socket: Any = None
         self._progress = Progress()
         self._watch = Watch(self._hang_up)
@@ -80,13 +81,12 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._http is not None:
-            self._http.close()
-            self._http = None
+        while self._http:
+            self._http.popitem()[1].close()
 
     def warm(self) -> None:
         """Load what a request needs and set up TLS, ahead of the first one."""
-        self._client()
+        self._client(self._to.base_url)
 
     # Asking
 
@@ -266,22 +266,25 @@ class Client:
 
     # The connection
 
-    def _client(self) -> httpx.Client:
-        if self._http is None:
+    def _client(self, url: str) -> httpx.Client:
+        where = "/".join(url.split("/", 3)[:3])
+        http = self._http.get(where)
+        if http is None:
             limits = self._to.limits()
-            try:
-                if self._to.transport is not None:
-                    self._http = httpx.Client(transport=self._to.transport(), timeout=limits)
-                else:
-                    self._http = httpx.Client(verify=self._to.trust(), timeout=limits)
-            except (ValueError, ImportError, httpx.InvalidURL) as problem:
-                raise ConfigError(f"the proxy in the environment cannot be used: {problem}") from None
-        return self._http
+            if self._to.transport is not None:
+                http = httpx.Client(transport=self._to.transport(), timeout=limits)
+            else:
+                with usable():
+                    http = httpx.Client(
+                        verify=self._to.trust(url), timeout=limits, proxy=proxy_for(url), trust_env=False
+                    )
+            self._http[where] = http
+        return http
 
     @contextmanager
     def _response(self, request: Request, content: bytes | None) -> Iterator[httpx.Response]:
-        client = self._client()
         url = request.url
+        client = self._client(url)
         for _ in range(MOST_REDIRECTS):
             headers = self._to.headers(request, url)
             self._progress = Progress()
@@ -350,6 +353,7 @@ class Client:
             self._progress.toward = f"{info.get('host')}:{info.get('port')}"
         elif event.endswith("send_request_headers.started"):
             self._progress.sent = info["request"].method != b"CONNECT"
+            self._progress.toward = None  # what follows is with the server itself, through the proxy's tunnel
         elif event.endswith("receive_response_headers.started"):
             # a server may send its headers a byte at a time for ever: their whole time is bounded too
             self._watch.within(self._to.timeout)

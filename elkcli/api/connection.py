@@ -54,9 +54,9 @@ class Connection(Value):
         """httpx's time-outs."""
         return httpx.Timeout(self.timeout, connect=min(CONNECT_SECONDS, self.timeout), pool=None)
 
-    def trust(self) -> ssl.SSLContext:
-        """The certificates to trust. One context, and none loaded for plain http."""
-        if self.ca_file is None and urlsplit(self.base_url).scheme == "http":
+    def trust(self, url: str | None = None) -> ssl.SSLContext:
+        """The certificates to trust of who serves ``url``, else the base URL; none are loaded for plain http."""
+        if self.ca_file is None and urlsplit(url or self.base_url).scheme == "http":
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         return trust(self.ca_file)
 

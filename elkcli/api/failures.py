@@ -19,6 +19,9 @@ _WRONG_HOST = {62, 64}
 # what a server says that speaks something else than TLS
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE", "PACKET_LENGTH")
 
+_PROXY = "the proxy "
+_PROXIES = "it comes from HTTP_PROXY, HTTPS_PROXY or ALL_PROXY; NO_PROXY names what needs none"
+
 
 class Lost(Exception):
     """A request that failed before it was answered: what it means, and whether it had left.
@@ -106,7 +109,7 @@ def _called(host: str, progress: Progress) -> str:
     toward = progress.toward
     if toward is None or toward == host or toward.rpartition(":")[0] == host:
         return host
-    return f"the proxy {toward}"
+    return _PROXY + toward
 
 
 def _closed(problem: httpx.RemoteProtocolError) -> bool:
@@ -130,9 +133,13 @@ def _reason(problem: BaseException) -> str:
     return str(problem) or type(problem).__name__
 
 
+def _where_to_look(host: str) -> str:
+    return _PROXIES if host.startswith(_PROXY) else "check the base URL and the network"
+
+
 def _proxy(said: str) -> Unreachable:
     hint = "give the proxy a user and a password: http://USER:PASSWORD@HOST:PORT" if said[:3] == "407" else None
-    return Unreachable(f"the proxy refused: {said}", hint=hint or "see HTTPS_PROXY and NO_PROXY")
+    return Unreachable(f"the proxy refused: {said}", hint=hint or _PROXIES)
 
 
 def _unreachable(host: str, problem: Exception) -> tuple[Unreachable, bool]:
@@ -148,10 +155,10 @@ def _unreachable(host: str, problem: Exception) -> tuple[Unreachable, bool]:
                 return Unreachable(f"{host} does not speak TLS ({reason})", hint="is it http, not https?"), False
             return Unreachable(f"no TLS with {host}: {reason}", hint="is it an https address?"), True
         if isinstance(cause, socket.gaierror):
-            return Unreachable(f"no address is known for {host}", hint="check the base URL and the network"), True
+            return Unreachable(f"no address is known for {host}", hint=_where_to_look(host)), True
         cause = cause.__cause__ or cause.__context__
     reason = _reason(problem)
-    return Unreachable(f"no connection to {host}: {reason}", hint="check the base URL and the network"), True
+    return Unreachable(f"no connection to {host}: {reason}", hint=_where_to_look(host)), True
 
 
 def _untrusted(host: str, problem: ssl.SSLCertVerificationError) -> Unreachable:

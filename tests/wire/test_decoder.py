@@ -205,3 +205,10 @@ def test_half_a_character_in_any_word_can_be_printed(message: dict[str, object])
         repr(piece).encode()
         for name in ("text", "id", "name", "arguments"):
             (getattr(piece, name, None) or "").encode()
+
+
+@pytest.mark.parametrize("kind", [{}, [], 7, None, True])
+def test_a_part_of_no_kind_that_there_could_be_is_no_crash(kind: object) -> None:
+    part = {"type": kind, "image_url": 7}
+    for message in ({"content": [part]}, {"images": [part]}):
+        ends_well_formed(decoded([json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()]))

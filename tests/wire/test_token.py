@@ -152,21 +152,39 @@ def test_a_token_with_control_characters_is_refused_and_not_shown(given: str, el
     assert not server.requests
 
 
-def test_a_proxy_is_used_and_gets_no_more_than_it_must(
+def test_a_proxy_is_used_but_for_what_needs_none(
     elkcli: Elkcli, server: Server, elsewhere: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = elsewhere.url.removesuffix("/v1")
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, proxy)
+    monkeypatch.setenv("HTTP_PROXY", elsewhere.url.removesuffix("/v1"))
+    monkeypatch.setenv("NO_PROXY", "[::1],fd00::/8,127.0.0.0/8")
     server.says()
-    env = {"HTTP_PROXY": proxy, "http_proxy": proxy, "NO_PROXY": "127.0.0.1"}
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    elkcli("ask", "hi", env=env).succeeds(b"Hello\n")
+    elkcli("ask", "hi").succeeds(b"Hello\n")
     assert not elsewhere.requests
-    monkeypatch.delenv("NO_PROXY")
-    env.pop("NO_PROXY")
-    elkcli("ask", "hi", env=env)
-    assert elsewhere.requests or len(server.requests) == 2
+    monkeypatch.setenv("NO_PROXY", "[::1],fd00::/8")
+    elkcli("ask", "hi").succeeds(b"stolen\n")
+    assert elsewhere.request.path == f"{server.url}/chat/completions"
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_sees_nothing_of_the_token_on_its_way_to_https(
+    elkcli: Elkcli, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = server
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url.removesuffix("/v1"))
+    proxy.fails(502).fails(407)
+    for tries in (2, 3):
+        assert "proxy refused" in elkcli("ask", "hi", "--base-url", "https://api.elk.invalid").fails(7).error
+        assert [request.path for request in proxy.requests] == ["api.elk.invalid:443"] * tries
+    assert not [request for request in proxy.requests if request.header("authorization")]
+
+
+def test_a_proxy_that_is_not_there_is_named(
+    elkcli: Elkcli, server: Server, closed_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port}")
+    result = elkcli("ask", "hi", "--retries", "0").fails(7)
+    assert f"the proxy 127.0.0.1:{closed_port}" in result.error
+    assert "HTTP_PROXY" in result.hint
 
 
 @pytest.mark.parametrize("option", ["-HAuthorization: Bearer {}", "-HX-Api-Key: {}", "-H{}"])
