@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from elkcli.batch.jobs import Job, key_of
 from elkcli.batch.marks import Marks
+from elkcli.batch.results import encoded
 from elkcli.errors import ElkError, UsageError
 from elkcli.storage.private import beside, sync_directory
 
@@ -36,6 +37,7 @@ class ResultFile:
         self.kept = 0
         self.dropped = 0
         self.tokens = 0
+        self._moved: dict[tuple[int, int], int] = {}  # where results are to go whose line is elsewhere in the input now
         self._last = -1
         self._in_order = True
 
@@ -67,7 +69,14 @@ class ResultFile:
 
     def has(self, job: Job) -> bool:
         """Whether a result of ``job`` is there, which then counts no more. Without a digest it is told by its index."""
-        return self.earlier.take(job.key) or (job.id is None and self.earlier.take(key_of(None, job.index, None)))
+        place = self.earlier.take(job.key, job.index)
+        if place is None and job.id is None:
+            place = self.earlier.take(key_of(None, job.index, None), job.index)
+        if place is None:
+            return False
+        if place != job.index:
+            self._moved[job.key, place] = job.index
+        return True
 
     def _survey(self, shown: Path) -> tuple[int, bool]:
         """Read what is there. Returns where the whole lines end, and whether something torn follows."""
@@ -95,7 +104,7 @@ class ResultFile:
             return
         digest = found.get("digest")
         index: int = found["index"]
-        self.earlier.add(key_of(found.get("id"), index, digest if isinstance(digest, str) else None))
+        self.earlier.add(key_of(found.get("id"), index, digest if isinstance(digest, str) else None), index)
         self.kept += 1
         self._see(index)
         usage = found.get("usage")
@@ -114,13 +123,16 @@ class ResultFile:
     # Writing
 
     def write(self, line: bytes, index: int) -> None:
-        """Append one result. Raises :class:`ElkError`."""
-        self._see(index)
+        """Append one result, or none of it. Raises :class:`ElkError`."""
         try:
             rest = line
             while rest:  # a disk that is nearly full takes a part
                 rest = rest[self._file.write(rest) :]
+            self._see(index)
         except OSError as problem:
+            with suppress(OSError):
+                end = os.fstat(self._file.fileno()).st_size - (len(line) - len(rest))
+                os.ftruncate(self._file.fileno(), end)
             raise ElkError(f"cannot write {self.path}: {problem.strerror}") from problem
 
     def _see(self, index: int) -> None:
@@ -134,7 +146,7 @@ class ResultFile:
         Without ``order`` that is done only where a result may be there that no line of the input asked for.
         """
         try:
-            if not self._in_order and (order or len(self.earlier)):
+            if self._moved or (not self._in_order and (order or len(self.earlier))):
                 self._rewrite(self._ordered())
             os.fsync(self._file.fileno())
         except OSError:
@@ -151,7 +163,10 @@ class ResultFile:
         places = array("Q")  # by index: where the line begins, and whether it is told by an id; eight bytes a line
         more: dict[int, list[int]] = {}
         for start, raw in _lines(self._file):
-            index, has_id = _head(raw)
+            index, id_ = _head(raw)
+            has_id = id_ is not None
+            if has_id and self._moved:
+                index = self._moved.get((key_of(id_, index, None), index), index)
             if index >= len(places):
                 if index > 64 * (len(places) + 1_000_000):
                     raise OSError("an index out of all proportion")
@@ -164,7 +179,8 @@ class ResultFile:
             for index, place in enumerate(places):
                 for one in (*more.get(index, ()), place) if place else ():
                     file.seek((one >> 1) - 1)
-                    yield file.readline()
+                    raw = file.readline()
+                    yield _placed(raw, index) if self._moved else raw
 
     def _rewrite(self, lines: Iterator[bytes]) -> None:
         """Make ``lines`` the whole file, all or nothing, and go on appending to it."""
@@ -233,13 +249,21 @@ def _result(raw: bytes) -> dict[str, Any] | None:
     return found if isinstance(index, int) and not isinstance(index, bool) and index >= 0 else None
 
 
-def _head(raw: bytes) -> tuple[int, bool]:
+def _head(raw: bytes) -> tuple[int, Any]:
+    """The index of a result, and its id."""
     if found := _HEAD.match(raw):
-        return int(found[2]), found[1] != b"null"
+        return int(found[2]), None if found[1] == b"null" else json.loads(found[1])
     read = _result(raw)
     if read is None:
         raise OSError("the file was changed by somebody else")
-    return read["index"], read.get("id") is not None
+    return read["index"], read.get("id")
+
+
+def _placed(raw: bytes, index: int) -> bytes:
+    """A result with this index."""
+    if found := _HEAD.match(raw):
+        return raw[: found.start(2)] + str(index).encode() + raw[found.end(2) :]
+    return encoded({**(_result(raw) or {}), "index": index})
 
 
 def _may_be_torn(raw: bytes) -> bool:
