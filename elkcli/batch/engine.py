@@ -303,6 +303,11 @@ class Engine:
         else:
             self._failures_in_a_row = 0
 
+    def halt(self, error: ElkError) -> None:
+        """Send nothing more, and take no more lines; what is on its way is waited for."""
+        self._ended = True
+        self._stop(error)
+
     def _stop(self, error: ElkError) -> None:
         if self.stopped is None:
             self.stopped = error

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from elkcli.api.async_client import Clients
 from elkcli.api.connection import Connection
@@ -21,6 +21,7 @@ from elkcli.batch.engine import Engine
 from elkcli.batch.jobs import Job, Plan
 from elkcli.batch.lines import Feed, Line, Source
 from elkcli.batch.output import ResultFile
+from elkcli.batch.sink import Sink
 from elkcli.batch.tally import Limits
 from elkcli.conversation import Media, Note, SavedMedia
 from elkcli.environment import Environment
@@ -112,55 +113,36 @@ class Batch:
         gc.enable()  # a batch is no short run
         try:
             lines = self._checked_lines()
-            write = self._open()
-            with asyncio.Runner() as runner:
-                engine = runner.run(self._run(connection, lines, write))
-            return self._end(engine)
+            sink = Sink(self.environment, self.output, self.source.path)
+            try:
+                self._results = sink.file
+                self._say_earlier()
+                with asyncio.Runner() as runner:
+                    engine = runner.run(self._run(connection, lines, sink))
+                if sink.failed is not None:
+                    sink.failed.hint = (
+                        "what came since is on standard output; with room again, the same command goes on"
+                    )
+                    raise sink.failed
+                return self._end(engine)
+            finally:
+                sink.close()
         finally:
             self.source.close()
-            if self._results is not None:
-                self._results.close()
 
-    def _open(self) -> Callable[[bytes, int], None]:
-        """Where results go, checked before anything is sent."""
-        if self.output is not None and self.output != "-":
-            path = self.environment.directory / Path(self.output).expanduser()
-            with suppress(OSError):
-                if self.source.path is not None and path.samefile(self.source.path):
-                    raise UsageError("--output is the input itself")
-            try:
-                special = path.exists() and not path.is_file()
-                if path.is_dir():
-                    raise UsageError(f"--output: {self.output} is a directory")
-                if not special:
-                    self._results = ResultFile.open(path)
-                    self._say_earlier(self._results)
-                    return self._results.write
-                out: BinaryIO = path.open("wb", buffering=0)
-            except OSError as problem:
-                raise UsageError(f"--output: cannot write {self.output}: {problem.strerror}") from problem
-        else:
-            out = standard_output(self.environment)
-        visible = out is self.environment.stdout and self.environment.stdout_is_terminal
-
-        def write(line: bytes, index: int) -> None:
-            out.write(safe(line.decode()).encode() if visible else line)
-            out.flush()
-
-        return write
-
-    def _say_earlier(self, results: ResultFile) -> None:
-        if results.kept or results.dropped:
+    def _say_earlier(self) -> None:
+        results = self._results
+        if results is not None and (results.kept or results.dropped):
             again = f"; {results.dropped:,} that failed are sent again" if results.dropped else ""
             self.messages.note(f"{results.kept:,} results are in {self.output} already{again}")
 
-    async def _run(self, connection: Connection, lines: Iterator[Line], write: Callable[[bytes, int], None]) -> Engine:
+    async def _run(self, connection: Connection, lines: Iterator[Line], sink: Sink) -> Engine:
         part, parts = self.shard
         engine = Engine(
             feed=Feed(lines, threaded=self.source.waits),
             plan=self.plan,
             clients=Clients(connection, threads=self.jobs, log=self.messages.log if self.messages.verbose else None),
-            write=write,
+            write=sink.write,
             jobs=self.jobs,
             retries=connection.retries,
             limits=Limits(self.lines, self.tokens, part, parts),
@@ -174,6 +156,7 @@ class Batch:
             check_again=self.check_again,
             say=self._remark,
         )
+        sink.halt = engine.halt
         engine.tally.earlier_tokens = self._results.tokens if self._results is not None else 0
         working = asyncio.ensure_future(engine.run())
         ticking = asyncio.ensure_future(self._tick(engine))

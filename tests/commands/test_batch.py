@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from elkcli.batch.marks import Marks
+from elkcli.batch.output import ResultFile
+from elkcli.errors import ElkError
 from tests.conftest import TOKEN, Elkcli, wait_until
 from tests.samples import png
 from tests.server import Pause, Request, Reset, Server, Step, Until, response, whole
@@ -332,10 +334,11 @@ def test_a_second_run_sends_only_what_is_missing_or_failed(elkcli: Elkcli, serve
 
 def test_a_line_with_an_id_is_known_wherever_it_moved(elkcli: Elkcli, server: Server) -> None:
     echoes(server)
-    elkcli("batch", "-o", "out.jsonl", stdin=lines({"id": "x", "prompt": "x"}, {"id": 2, "prompt": "y"})).succeeds()
-    elkcli("batch", "-o", "out.jsonl", stdin=lines({"id": 2, "prompt": "y"}, {"id": "x", "prompt": "x"})).succeeds()
-    assert len(server.requests) == 2
-    assert sorted(str(entry["id"]) for entry in read(elkcli)) == ["2", "x"]
+    x, y, new = ({"id": id, "prompt": str(id)} for id in ("x", 2, "new"))
+    elkcli("batch", "-o", "out.jsonl", stdin=lines(x, y)).succeeds()
+    elkcli("batch", "-o", "out.jsonl", stdin=lines(new, y, "z", x)).succeeds()
+    assert len(server.requests) == 4
+    assert [(entry["id"], entry["index"]) for entry in read(elkcli)] == [("new", 0), (2, 1), (None, 2), ("x", 3)]
 
 
 def test_a_line_that_was_changed_is_asked_anew_and_its_old_result_is_gone(elkcli: Elkcli, server: Server) -> None:
@@ -439,6 +442,30 @@ def test_kill_9_and_another_run_lose_nothing_and_double_nothing(elkcli: Elkcli, 
         if elkcli("batch", "in.jsonl", "-o", "out.jsonl", "-j", "8", "--retries", "5").code == 0:
             break
     assert [said(entry) for entry in read(elkcli)] == [word.upper() for word in wanted]
+
+
+def test_a_full_disk_ends_the_batch_and_loses_no_answer(
+    elkcli: Elkcli, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echoes(server)
+    given = lines(*(f"p{number}" for number in range(50)))
+    write = ResultFile.write
+    room = iter(range(5))
+
+    def nearly_full(results: ResultFile, line: bytes, index: int) -> None:
+        if next(room, None) is None:
+            raise ElkError("cannot write out.jsonl: No space left on device")
+        write(results, line, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultFile, "write", nearly_full)
+        result = elkcli("batch", "-o", "out.jsonl", stdin=given)
+    assert result.code == 1
+    assert "No space left" in result.error
+    assert len(read(elkcli)) == 5
+    assert len(server.requests) == 5 + len(result.events) < 15
+    elkcli("batch", "-o", "out.jsonl", stdin=given).succeeds(b"")
+    assert [entry["index"] for entry in read(elkcli)] == list(range(50))
 
 
 def test_two_batches_do_not_write_one_file(elkcli: Elkcli, server: Server) -> None:
@@ -619,6 +646,8 @@ def test_progress_is_drawn_at_a_terminal_only(elkcli: Elkcli, server: Server) ->
 def test_marks_hold_each_number_as_often_as_it_was_added() -> None:
     marks = Marks()
     for number in (*range(5000), 7, 0, 2**64 - 1):
-        marks.add(number)
-    assert len(marks) == 5003
-    assert [marks.take(number) for number in (7, 7, 7, 4999, 5000)] == [True, True, False, True, False]
+        marks.add(number, number % 100)
+    marks.add(8, 99)
+    assert len(marks) == 5004
+    assert [marks.take(number, 1) for number in (7, 7, 7, 4999, 5000)] == [7, 7, None, 99, None]
+    assert [marks.take(8, place) for place in (99, 5)] == [99, 8]
