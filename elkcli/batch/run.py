@@ -97,6 +97,11 @@ class Batch:
 
     def _checked_lines(self) -> Iterator[Line]:
         lines = self.source.lines()
+        if self.source.names is not None:
+            used = ["id", *(self.plan.template.fields if self.plan.template is not None else ["prompt"])]
+            for name in used:
+                if self.source.names.count(name) > 1:
+                    raise UsageError(f"--csv: {self.source.names.count(name)} columns are called {name!r}")
         if self.source.names is not None and self.plan.template is not None:
             self.plan.template.check(self.source.names)
         elif self.source.names is not None and "prompt" not in self.source.names:

@@ -563,6 +563,14 @@ def test_rows_of_csv_fill_a_template(elkcli: Elkcli, server: Server) -> None:
     assert "cells" in result.events[2]["error"]["message"]
 
 
+def test_a_column_that_is_there_twice_is_exit_2_where_it_is_used(elkcli: Elkcli, server: Server) -> None:
+    echoes(server)
+    elkcli.file("t.txt", "hello {name}")
+    assert "2 columns" in elkcli("batch", "--csv", "--template", "t.txt", stdin=b"name,name\na,b\n").fails(2).error
+    assert server.requests == []
+    elkcli("batch", "--csv", "--template", "t.txt", stdin=b"name,x,x\na,b,c\n").succeeds()
+
+
 def test_a_template_that_wants_a_column_that_is_not_there_is_exit_2(elkcli: Elkcli, server: Server) -> None:
     elkcli.file("t.txt", "{nom}")
     elkcli("batch", "--csv", "--template", "t.txt", stdin=b"name\na\n").fails(2)
