@@ -74,7 +74,7 @@ def usage(
     if as_json:
         text = json.dumps([_object(keys, row) for row in rows], ensure_ascii=False, indent=2) + "\n"
     elif environment.stdout_is_terminal:
-        text = _drawn(environment, keys, rows, bool(prices)) if rows else ""
+        text = _drawn(environment, keys, rows, any(row.money is not None for row in rows)) if rows else ""
     else:
         text = tab_separated(
             (*row.key, row.requests, *(row.counted(name) for name in _COUNTS), _plain(row.money)) for row in rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from prompt_toolkit.history import History
@@ -18,11 +18,15 @@ _TOO_LARGE = 8 * 1024 * 1024
 
 
 class InputHistory(History):
-    """The input history. What cannot be read or written is only missing: it never stops a chat."""
+    """The input history. What cannot be read or written is only missing: it never stops a chat.
 
-    def __init__(self, directory: Path) -> None:
+    While ``keeps`` says no, what is typed is found again in this chat only.
+    """
+
+    def __init__(self, directory: Path, keeps: Callable[[], bool] = lambda: True) -> None:
         super().__init__()
         self._path = directory / NAME
+        self._keeps = keeps
         self._seen: tuple[int, int] | None = None
 
     def refresh(self) -> None:
@@ -45,7 +49,7 @@ class InputHistory(History):
 
     def store_string(self, string: str) -> None:
         """Add an entry: a single write at the end of the file, so that two chats never mix theirs."""
-        if len(string) > _LONGEST_ENTRY:
+        if len(string) > _LONGEST_ENTRY or not self._keeps():
             return
         with contextlib.suppress(OSError):
             make_directory(self._path.parent)

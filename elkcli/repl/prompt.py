@@ -47,7 +47,9 @@ class Prompt:
         self._stop: Stopped | None = None
         self._hint = ""
         environment = session.environment
-        self._history: History = InputHistory(environment.data_dir) if session.keeps else InMemoryHistory()
+        self._history: History = InMemoryHistory()
+        if session.keeps:
+            self._history = InputHistory(environment.data_dir, lambda: session.keeps)
         color = wants_color(environment, session.settings.color, True)
         starts_with_slash = Condition(lambda: get_app().current_buffer.text.startswith("/"))
         stream = sys.stdout if environment.stdout_is_terminal else sys.stderr

@@ -117,5 +117,7 @@ def usage_line(usage: Usage | None, model: str, seconds: float, cost: float | No
     if usage is not None and usage.completion and seconds >= 0.05:
         parts.append(f"{usage.completion / seconds:,.0f} tokens/s")
     if cost is not None:
-        parts.append(f"{cost:.4f}".rstrip("0").rstrip(".") if cost >= 0.0001 else f"{cost:.2g}")
+        from elkcli.prices import spelled
+
+        parts.append(f"cost {spelled(cost)}")
     return " · ".join(part for part in parts if part)

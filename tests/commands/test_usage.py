@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 
 from elkcli.commands.usage import grouped
 from elkcli.conversation import Finished, Message, Text, Usage
+from elkcli.prices import spelled
 from elkcli.storage.history import Spent
 from elkcli.storage.recorder import Recorder
 from elkcli.terminal.tables import bar, tab_separated
@@ -181,3 +182,10 @@ def test_tab_separated_lines_have_as_many_fields_as_the_row(rows: list[list[obje
     assert lines.pop() == ""
     assert [line.count("\t") for line in lines] == [1] * len(rows)
     assert len("".join(lines).splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("money", "said"), [(0.0, "0"), (3.2e-05, "0.000032"), (0.00123, "0.0012"), (1.5, "1.5"), (1234.5678, "1234.5678")]
+)
+def test_money_is_spelled_without_an_exponent(money: float, said: str) -> None:
+    assert spelled(money) == said

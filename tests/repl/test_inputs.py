@@ -40,6 +40,16 @@ def test_several_chats_at_once_lose_nothing(tmp_path: Path) -> None:
     assert sorted(entries(tmp_path)) == sorted(f"{name}{number}" * 100 for name in "abcd" for number in range(50))
 
 
+def test_nothing_typed_is_kept_while_history_is_off(tmp_path: Path) -> None:
+    keeps = [True]
+    history = InputHistory(tmp_path, lambda: keeps[0])
+    history.append_string("one")
+    keeps[0] = False
+    history.append_string("secret")
+    assert history.get_strings() == ["one", "secret"]
+    assert entries(tmp_path) == ["one"]
+
+
 def test_a_refresh_takes_in_what_another_chat_added(tmp_path: Path) -> None:
     mine, other = InputHistory(tmp_path), InputHistory(tmp_path)
     mine.append_string("mine")
