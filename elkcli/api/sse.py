@@ -28,6 +28,11 @@ class Events:
         self._bare: list[bytes] | None = None  # the lines of an object without a prefix
         self._bare_size = 0
 
+    @property
+    def unfinished(self) -> bytearray:
+        """What came of the line that has no end yet."""
+        return self._partial
+
     def feed(self, chunk: bytes) -> list[bytes | bytearray]:  # noqa: PLR0912 - the usual case is written out
         """Take the next bytes and return the data of the events they finish. Raises :class:`LineTooLong`."""
         if self._after_cr:

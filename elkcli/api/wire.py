@@ -86,6 +86,7 @@ class Decoder:
 
     def rest(self) -> list[Piece]:
         """What had come but was held back, for a reader that stops early."""
+        self._assembly.salvage(self._events.unfinished if self._mode == "sse" else self._head)
         self._assembly.flush(final=True)
         ready = self._pieces.copy()
         self._pieces.clear()  # the assembly lays its pieces on the same list

@@ -13,6 +13,7 @@ import typer
 
 from elkcli.commands.app import NAMES
 from elkcli.commands.periods import moment
+from elkcli.conversation import SavedMedia, Text
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
 from elkcli.storage import private, transcript
@@ -105,7 +106,8 @@ def show(
         text = transcript.plain(turns)
         _print(environment, safe(text) if environment.stdout_is_terminal else text)
     elif environment.stdout_is_terminal:
-        _render(environment, transcript.markdown(conversation, turns))
+        pictures = [media for turn in turns for answer in turn.answers for media in answer.media]
+        _render(environment, transcript.markdown(conversation, turns), pictures)
     else:
         _print(environment, transcript.markdown(conversation, turns))
     return 0
@@ -293,15 +295,30 @@ def _print_table(environment: Environment, columns: list[Column], rows: Sequence
         _print(environment, table(environment, columns, rows, color=color))
 
 
-def _render(environment: Environment, text: str) -> None:
-    from elkcli.conversation import Text
+def _render(environment: Environment, text: str, pictures: Sequence[SavedMedia]) -> None:
+    """Show Markdown, and each of the ``pictures`` behind the line that refers to it."""
+    from elkcli.commands.turn import previewer
     from elkcli.terminal.markdown import MarkdownDisplay
 
     standard_output(environment)
     settings = resolve(environment).settings
     color = wants_color(environment, settings.color, environment.stdout_is_terminal)
-    with MarkdownDisplay(environment, color=color, theme=settings.theme, reasoning=False, spinner=False) as display:
-        display.show(Text(text))
+    with MarkdownDisplay(
+        environment,
+        color=color,
+        theme=settings.theme,
+        reasoning=False,
+        preview=previewer(environment, settings),
+        spinner=False,
+    ) as display:
+        at = 0
+        for picture in pictures:
+            place = text.find(f"]({picture.reference}", at)
+            if place >= 0:
+                display.show(Text(text[at : place + 2]))
+                display.show(picture)
+                at = place + 2 + len(picture.reference)
+        display.show(Text(text[at:]))
 
 
 @contextmanager

@@ -216,14 +216,14 @@ def display_for(
         color=wants_color(environment, settings.color, environment.stdout_is_terminal),
         theme=settings.theme,
         reasoning=reasoning,
-        preview=previewer(environment, settings, messages),
+        preview=previewer(environment, settings),
         spinner=not messages.quiet,
     )
     messages.route = display.note
     return display
 
 
-def previewer(environment: Environment, settings: Settings, messages: Messages) -> Any:
+def previewer(environment: Environment, settings: Settings) -> Any:
     """What shows a saved picture at a terminal, or ``None`` where none is to be shown."""
     if settings.image_preview == "none" or not environment.stdout_is_terminal:
         return None

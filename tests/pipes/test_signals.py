@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from base64 import b64encode
 
 import pytest
 
+from tests import samples
 from tests.conftest import Elkcli, Process, wait_until
-from tests.server import DONE, Server, Until, chunk, event
+from tests.server import DONE, Pause, Server, Until, chunk, event
 
 pytestmark = pytest.mark.slow
 
@@ -146,3 +148,18 @@ def test_kill_9_loses_no_more_than_the_last_seconds(elkcli: Elkcli, server: Serv
     process.signal(signal.SIGKILL)
     process.result()
     assert b"A dear answer" in elkcli("history", "show").succeeds().out
+
+
+def test_what_came_of_a_picture_is_kept_too(elkcli: Elkcli, server: Server) -> None:
+    picture = samples.png() + bytes(range(256)) * 1000
+    line = event(chunk(f"![image](data:image/png;base64,{b64encode(picture).decode()})"))
+    server.streams(chunk("Here: "), line[:200_000], Pause(30))
+    process = elkcli.process("ask", "a fox")
+    assert process.read(6) == b"Here: "
+    time.sleep(0.3)  # until the line has come as far as it does
+    process.signal(signal.SIGINT)
+    result = process.result()
+    assert result.code == 130
+    (file,) = elkcli.work.glob("*.png")
+    assert len(file.read_bytes()) > 140_000
+    assert picture.startswith(file.read_bytes())

@@ -439,3 +439,16 @@ def test_what_the_model_is_not_known_to_take_is_warned_of_and_sent(
     assert value in server.request.json["extra_body"]["google"]["image_config"].values()
     for good in ("gemini-3.1-flash-image-preview", "gemini-3.1-pro-preview", "some-other"):
         assert "warning" not in elkcli("ask", "hi", "-m", good, option, value).succeeds().err
+
+
+@pytest.mark.slow
+def test_a_picture_is_shown_again_with_the_conversation(elkcli: Elkcli, server: Server) -> None:
+    server.says(f"Here: {image(FOX)}\n\nand another {image(OWL)}.\n")
+    elkcli("ask", "a fox").succeeds()
+    shown = elkcli.terminal("history", "show", env={"TERM": "xterm-kitty"})
+    assert shown.exit() == 0
+    assert shown.received.count(b"\x1b_Ga=T,") == 2
+    assert base64.b64encode(FOX) in shown.received
+    plain = elkcli.terminal("history", "show", env={"TERM": "xterm-kitty", "ELKCLI_IMAGE_PREVIEW": "none"})
+    assert plain.exit() == 0
+    assert b"\x1b_G" not in plain.received
