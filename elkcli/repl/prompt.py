@@ -18,6 +18,7 @@ from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import History, InMemoryHistory
 from prompt_toolkit.key_binding.vi_state import InputMode
+from prompt_toolkit.layout.processors import TabsProcessor
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
@@ -72,6 +73,7 @@ class Prompt:
             color_depth=None if color else ColorDepth.DEPTH_1_BIT,
             enable_suspend=True,
             tempfile_suffix=".md",
+            input_processors=[TabsProcessor(char1=" ", char2=" ")],  # pasted code is seen as it was, without ^I
             output=create_output(stdout=stream),
         )
         self._prompt.app.after_render += self._rendered

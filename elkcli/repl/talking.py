@@ -29,7 +29,7 @@ def retry(session: Session, argument: str) -> None:
         words = words[1:]
         if not words:
             raise UsageError("-m takes a model", hint="/retry -m MODEL")
-    if len(words) > 1:
+    if len(words) > 1 or (words[:1] and words[0].startswith("-")):
         raise UsageError("/retry takes one model", hint="/retry -m MODEL")
     turn = _last(session)
     changes = {}

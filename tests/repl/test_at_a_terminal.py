@@ -167,3 +167,13 @@ def test_a_command_that_sends_is_given_back_when_it_fails(chat: Chat, server: Se
     terminal.press("enter").see("Hello there").settle()
     assert terminal.press("ctrl-d").exit() == 0
     assert asked(server) == ["an elk", "an elk"]
+
+
+def test_a_tab_that_was_pasted_is_seen_as_room_and_sent_as_a_tab(chat: Chat, server: Server) -> None:
+    server.says("Hello there")
+    terminal = chat()
+    terminal.paste("all:\n\tmake").see("    make").settle()
+    terminal.press("enter").see("Hello there").settle()
+    terminal.press("ctrl-d").exit()
+    assert "^I" not in terminal.scrolled
+    assert asked(server) == ["all:\n\tmake"]

@@ -82,6 +82,13 @@ def test_retry_asks_another_model_and_replaces_the_answer(chat: Any, server: Ser
     assert words(server) == ["a", "Better", "b", "Three", "c"]
 
 
+@pytest.mark.parametrize("line", ["/retry -x", "/retry -m", "/retry a b", "/retry -m a b"])
+def test_a_retry_with_other_words_sends_nothing(line: str, chat: Any, server: Server) -> None:
+    server.says("Hello")
+    assert chat("a", line).code == 2
+    assert len(server.requests) == 1
+
+
 def test_a_retry_that_fails_leaves_the_old_answer(chat: Any, server: Server) -> None:
     server.says("One").fails(400, {"error": {"message": "bad"}}).says("Three").says("Four")
     assert chat("a", "/retry", "b", arguments=("-S", "x")).code == 6
