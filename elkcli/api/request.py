@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -30,6 +31,7 @@ KNOWN_TO = {
     "gemini-3-pro-image": (ASPECT_RATIOS[:10], IMAGE_SIZES[1:]),
 }
 """The ratios and sizes of models that take fewer than all (wire.md §7), by how their names begin."""
+_PICTURE = re.compile(r"(!\[[^\]\n]*\])\((?=data:)")
 HIDDEN = "***"
 BODY_LIMIT = 128 * 1024 * 1024
 """Bytes of a whole request, as the relay takes it (wire.md §3.2)."""
@@ -171,10 +173,21 @@ def parse_set(text: str) -> tuple[str, Any]:
 def encode(message: Message) -> dict[str, Any]:
     """A message as the wire has it. Media go last: text behind an image can be lost (wire.md §2.2)."""
     content: Any = message.content
+    if message.role == "assistant" and isinstance(content, str):
+        content = _tame(content)
     if isinstance(content, tuple):
         words = [part for part in content if not isinstance(part, MediaPart)]
         content = [_part(part) for part in [*words, *message.media]]
+        if message.role == "assistant":
+            content = [
+                {**part, "text": _tame(part["text"])} if part.get("type") == "text" else part for part in content
+            ]
     return {"role": message.role, "content": content, **message.extra}
+
+
+def _tame(text: object) -> Any:
+    """An answer's words without what the relay would take for a picture: it fails at bad base64 (wire.md §2.2)."""
+    return _PICTURE.sub(r"\1 (", text) if isinstance(text, str) and "](data:" in text else text
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -191,10 +191,10 @@ def ask(
         if print_id and turn.record is not None and turn.record.conversation:
             messages.line(turn.record.conversation)
         drawn = wants_image(settings) or (output is not None and not environment.directory.joinpath(output).is_dir())
-        if drawn and not answer.media and "](http" not in answer.text:
-            raise Incomplete(
-                "no image in the answer", hint="ask a model that draws, such as -m gemini-3-pro-image-preview"
-            )
+        if (drawn or fetch) and not answer.media:
+            from elkcli.commands.links import settle
+
+            settle(answer.text, save if fetch else None, settings, messages, drawn=drawn, named=output is not None)
         if checker is not None and (reason := checker(answer.text)) is not None:
             raise Incomplete(
                 f"the answer does not follow the schema: {reason}",

@@ -36,7 +36,7 @@ Attach = Annotated[
     ),
 ]
 Fetch = Annotated[
-    bool, _option("--fetch", help="Download attached URLs here instead of sending the address", group=_PROMPT)
+    bool, _option("--fetch", help="Download attached URLs, and images the answer links to", group=_PROMPT)
 ]
 Shrink = Annotated[bool, _option("--shrink", help="Shrink attached images that are too large", group=_PROMPT)]
 Messages = Annotated[

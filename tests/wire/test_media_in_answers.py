@@ -452,3 +452,44 @@ def test_a_picture_is_shown_again_with_the_conversation(elkcli: Elkcli, server: 
     plain = elkcli.terminal("history", "show", env={"TERM": "xterm-kitty", "ELKCLI_IMAGE_PREVIEW": "none"})
     assert plain.exit() == 0
     assert b"\x1b_G" not in plain.received
+
+
+@pytest.mark.parametrize("text", ["See {} now", "![fox]({})", "Here.\n{}"])
+def test_a_linked_picture_is_downloaded_on_request_without_the_token(
+    text: str, elkcli: Elkcli, server: Server, token: str
+) -> None:
+    link = server.url.removesuffix("/v1") + "/fox.png"
+    server.serves("/fox.png", FOX).says(text.format(link))
+    result = elkcli("ask", "a fox", "--fetch", "-o", "x.png").succeeds(f"{text.format(link)}\n".encode())
+    assert "saved x.png (3×2, " in result.err
+    assert {file.name: file.read_bytes() for file in files(elkcli)} == {"x.png": FOX}
+    assert [request.header("Authorization") for request in server.requests] == [f"Bearer {token}", None]
+
+
+def test_a_link_in_the_place_of_the_file_that_was_named_is_8(elkcli: Elkcli, server: Server) -> None:
+    server.says("![fox](https://example.invalid/fox.png)")
+    elkcli("ask", "a fox", "--aspect-ratio", "1:1").succeeds()
+    assert elkcli("ask", "a fox", "-o", "x.png").code == 8
+    assert "--fetch" in elkcli("ask", "a fox", "-o", "-").hint
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b"gone"), (200, b"<!doctype html>"), (200, b"")])
+def test_a_link_to_something_else_is_8_and_saves_nothing(
+    status: int, body: bytes, elkcli: Elkcli, server: Server
+) -> None:
+    link = server.url.removesuffix("/v1") + "/fox.png"
+    server.serves("/fox.png", body, status=status).says(f"![fox]({link})")
+    result = elkcli("ask", "a fox", "--fetch")
+    assert (result.code, result.text) == (8, f"![fox]({link})\n")
+    assert not files(elkcli)
+
+
+def test_a_picture_in_code_is_no_picture_when_it_is_sent_again_either(elkcli: Elkcli, server: Server) -> None:
+    server.says(f"Write:\n```\n{image(FOX)}\n```\n")
+    elkcli("ask", "how").succeeds()
+    elkcli("ask", "-c", "and then").succeeds()
+    assert "![image] (data:image/png" in server.requests[-1].json["messages"][1]["content"]
+    said = f"what is {image(FOX)}"
+    elkcli("ask", said).succeeds()
+    assert server.requests[-1].json["messages"][0]["content"] == said
