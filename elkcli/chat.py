@@ -28,6 +28,10 @@ from elkcli.terminal.display import Display
 class Record(Protocol):
     """Where a turn is kept. Its methods never raise: what cannot be kept is said once."""
 
+    @property
+    def conversation(self) -> str | None:
+        """The ID of the conversation it is kept in, once it is."""
+
     def add(self, piece: Piece) -> None:
         """Keep ``piece``."""
 

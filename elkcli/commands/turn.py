@@ -24,7 +24,7 @@ from elkcli.value import changed
 if TYPE_CHECKING:
     from elkcli.api.client import Client
     from elkcli.api.connection import Connection
-    from elkcli.chat import Answer, Saver
+    from elkcli.chat import Answer, Record, Saver
     from elkcli.schema import Check, Insisting
 
 READING_PACE = 0.012  # seconds between the demo's words at a terminal
@@ -250,7 +250,7 @@ class Turn:
     client: Client | Insisting
     request: Request
     display: Display
-    record: Any = None
+    record: Record | None = None
     save: Saver | None = None
     raw: bool = False
     keep_open: bool = False  # the client's connections serve further turns

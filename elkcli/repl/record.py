@@ -31,6 +31,11 @@ class Kept:
         self._held: list[Piece] = []
         self._recorder: Recorder | None = None
 
+    @property
+    def conversation(self) -> str | None:
+        """The ID of the conversation the turn is kept in; ``None`` where it is not."""
+        return self._session.conversation if self.recorded else None
+
     def begin(self) -> None:
         """Write down the question before it is sent."""
         if self._replaced is None:

@@ -54,6 +54,15 @@ def test_what_was_paid_for_is_kept_when_the_disk_is_full(elkcli: Elkcli, server:
         assert b"A dear answer" in elkcli("history", "show").succeeds().out
 
 
+def test_a_chat_whose_output_is_full_says_so_and_where_the_answer_is_kept(elkcli: Elkcli, server: Server) -> None:
+    server.says("A dear answer")
+    result = elkcli.shell("echo hi | elkcli chat >/dev/full")
+    assert result.code == 1
+    assert len(result.err.splitlines()) == 2, result.err
+    assert "hint: what came is kept: elkcli history show " in result.err
+    assert b"A dear answer" in elkcli("history", "show").succeeds().out
+
+
 @pytest.mark.parametrize("target", ["2>&-", "2>/dev/full"])
 def test_a_lost_standard_error_loses_no_answer(target: str, elkcli: Elkcli, server: Server) -> None:
     server.says("Hello")
