@@ -241,6 +241,11 @@ class Assembly:
         if self._size > TEXT_LIMIT:
             self._fail(Incomplete("the answer is longer than elkcli takes", hint="set --max-tokens"))
 
+    @property
+    def called(self) -> bool:
+        """Whether a function is to be called, or would have been."""
+        return bool(self._made)
+
     def calls(self) -> list[ToolCall]:
         return [
             ToolCall(call.id and whole(call.id), whole(call.name), whole("".join(call.arguments)), choice)

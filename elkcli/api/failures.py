@@ -20,7 +20,7 @@ _WRONG_HOST = {62, 64}
 _NO_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE", "PACKET_LENGTH")
 
 _PROXY = "the proxy "
-_PROXIES = "it comes from HTTP_PROXY, HTTPS_PROXY or ALL_PROXY; NO_PROXY names what needs none"
+_PROXIES = "the proxy is that of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY; NO_PROXY names what needs none"
 
 
 class Lost(Exception):

@@ -139,10 +139,10 @@ def from_error(
     elif seen == 429 or (seen is None and names & RATE_CODES):
         failure = QuotaError
     said = _instead_of_nothing(said, code)
-    message = _heading(failure, names, seen, said)
+    named = (code if code and code not in ("None", "null") else None) or kind
+    message = _heading(failure, names, seen, said, named)
     hint = _hint(names, seen, said, model)
-    named = code if code and code not in ("None", "null") else None
-    return failure(message, hint=hint, code=named or kind, status=seen, request_id=request_id)
+    return failure(message, hint=hint, code=named, status=seen, request_id=request_id)
 
 
 def from_response(
@@ -273,7 +273,7 @@ def _instead_of_nothing(said: str, code: str | None) -> str:
     return said
 
 
-def _heading(failure: type[ElkError], names: set[str], status: int | None, said: str) -> str:
+def _heading(failure: type[ElkError], names: set[str], status: int | None, said: str, named: str | None) -> str:
     if "prompt_blocked" in names or names & {"content_filter", "content_policy_violation", "sensitive_words_detected"}:
         what = "the prompt was blocked"
     elif status == 413 or "read_request_body_failed" in names or (status == 400 and _TOO_LARGE.search(said)):
@@ -290,9 +290,7 @@ def _heading(failure: type[ElkError], names: set[str], status: int | None, said:
         what = "no such model"
     else:
         what = "the API answered with an error"
-    details = " ".join(
-        part for part in (str(status) if status else "", next(iter(sorted(names - {str(status)})), "")) if part
-    )
+    details = " ".join(dict.fromkeys(str(part) for part in (status, named) if part))
     if not said and status == 429:
         said = "too many requests"
     return what + (f" ({details})" if details else "") + (f": {said}" if said else "")

@@ -56,7 +56,7 @@ class Decoder:
     @property
     def answered(self) -> bool:
         """Whether anything of the answer itself has come."""
-        return self._assembly.answered
+        return self._assembly.answered or self._assembly.called
 
     @property
     def near_end(self) -> bool:
@@ -375,7 +375,7 @@ class Decoder:
     def _judge(self, failed: ElkError | None) -> None:
         """Lay the last pieces: usage, a remark, the verdict."""
         ending = Ending(
-            answered=self.answered or bool(self._assembly.calls()),
+            answered=self.answered,
             reason=self._reason(),
             error=self._error,
             broken=failed,

@@ -53,7 +53,7 @@ class JsonDisplay:
             self._texts.setdefault(piece.choice, []).append(piece.reference)
 
     def _refer(self, reply: dict[str, Any]) -> None:
-        for place, choice in enumerate(in_order(reply.get("choices") or [])):
+        for place, choice in enumerate(in_order(_listed(reply.get("choices")))):
             message = choice.get("message")
             if isinstance(message, dict):
                 number = place if self._collected.whole else choice.get("index", 0)
@@ -98,7 +98,7 @@ class Collected:
                 if key in ("id", "model", "created") and self._head.get(key) and not value:
                     continue
                 self._head[key] = value
-        for choice in body.get("choices") or []:
+        for choice in _listed(body.get("choices")):
             if isinstance(choice, dict):
                 self._choice(choice)
 
@@ -169,6 +169,10 @@ class Collected:
         ]
         head["usage"] = usage
         return head
+
+
+def _listed(choices: object) -> list[Any]:
+    return choices if isinstance(choices, list) else []
 
 
 def _counts(usage: object) -> bool:

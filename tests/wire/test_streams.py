@@ -365,3 +365,20 @@ def test_keep_alives_without_end_are_not_silence_but_may_be_interrupted_by_an_er
     pings: list[Step] = [PING, Pause(0.1)] * 8
     server.streams(*pings, event(ERROR))
     elkcli("ask", "hi", "--timeout", "0.6", "--retries", "0").fails(6)
+
+
+@pytest.mark.parametrize("choices", [7, "x", {}, [7, None, []], True])
+def test_choices_that_are_none_are_passed_over_in_every_format(choices: Any, elkcli: Elkcli, server: Server) -> None:
+    odd = {"choices": choices}
+    for name in ("text", "json", "jsonl"):
+        server.streams(odd, chunk("Hello"), odd, chunk(finish="stop"), odd, DONE)
+        assert b"Hello" in elkcli("ask", "hi", "--stream", "-f", name).succeeds().out
+
+
+def test_calls_that_were_printed_and_then_cut_are_8_and_not_asked_for_again(elkcli: Elkcli, server: Server) -> None:
+    call = {"index": 0, "id": "call-1", "function": {"name": "look", "arguments": '{"a":'}}
+    server.streams(chunk(tool_calls=[call]), Pause(0.1), ends=Reset())
+    result = elkcli("ask", "hi")
+    assert result.code == 8
+    assert json.loads(result.out)["function"]["name"] == "look"
+    assert len(server.requests) == 1
