@@ -26,6 +26,8 @@ def models_in(reply: object) -> list[dict[str, Any]]:
     entries = None
     if isinstance(reply, dict):
         entries = reply.get("data") if reply.get("data") is not None else reply.get("models")
+        if entries is None and (reply.get("object") == "list" or reply.get("success") is True):
+            entries = []  # Go's empty list
     if not isinstance(entries, list):
         raise ApiError("the server's reply holds no list of models", hint="check the base URL: elkcli config check")
     found: dict[str, dict[str, Any]] = {}
@@ -38,7 +40,7 @@ def models_in(reply: object) -> list[dict[str, Any]]:
             name = fields["name"].removeprefix("models/")
         if isinstance(name, str) and name.strip() and len(name) <= LONGEST_ID:
             found.setdefault(name, {**fields, "id": name})
-    return [found[name] for name in sorted(found, key=lambda name: (name.lower(), name))]
+    return [found[name] for name in sorted(found)]
 
 
 def kinds_of(model: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from elkcli.api.connection import (
     Refused,
     is_refusal,
     may_retry,
+    origin,
     pause,
     redirect,
     refusal,
@@ -32,7 +33,7 @@ from elkcli.api.connection import (
 from elkcli.api.failures import Lost, Progress, silent, translated
 from elkcli.api.lenient import loads
 from elkcli.api.proxies import proxy_for, usable
-from elkcli.api.request import Request
+from elkcli.api.request import Request, headers_of
 from elkcli.api.tolerance import without_refused
 from elkcli.api.verdict import error_of, from_error
 from elkcli.api.watch import Watch
@@ -220,7 +221,11 @@ class Client:
 
         Raises the :class:`ElkError` that an error status, an error object or an unreadable reply stands for.
         """
-        request = Request(url or self._to.base_url + path, {}, {"Accept": "application/json"}, "GET")
+        address = url or self._to.base_url + path
+        ours = origin(address) == origin(self._to.base_url)
+        headers = headers_of({"Accept": "application/json", **(self._to.further if ours else {})})
+        headers.pop("Content-Type", None)
+        request = Request(address, {}, headers, "GET")
         tried = 0
         while True:
             tried += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
@@ -35,7 +35,10 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Connection(Value):
-    """Where to send, and how patiently. ``transport`` replaces the network (the demo's does)."""
+    """Where to send, and how patiently. ``transport`` replaces the network (the demo's does).
+
+    ``further`` are headers of the user's own, for requests that are no question (those bring theirs).
+    """
 
     base_url: str
     token: Token | None
@@ -44,6 +47,7 @@ class Connection(Value):
     ca_file: str | None = None
     transport: Callable[[], httpx.BaseTransport] | None = None
     sleep: Callable[[float], None] = time.sleep
+    further: Mapping[str, str] = {}
 
     @property
     def host(self) -> str:

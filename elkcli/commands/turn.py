@@ -145,6 +145,7 @@ def connection_for(
         ca_file=settings.ca_file,
         transport=transport,
         sleep=environment.sleep,
+        further=settings.headers,
     )
 
 

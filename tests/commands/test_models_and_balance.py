@@ -20,11 +20,25 @@ def test_models_are_sorted_and_one_a_line(elkcli: Elkcli, server: Server) -> Non
     server.serves("/v1/models", MODELS)
     lines = elkcli("models").succeeds().text.splitlines()
     assert set(lines) == {"gemini-b", "gpt-a", "Claude-c"}
-    assert lines in ([*sorted(lines)], [*sorted(lines, key=str.lower)])
+    assert lines == sorted(lines)
     request = server.request
+    assert request.header("Accept-Language") == "en"
+    assert (request.header("User-Agent") or "").startswith("elkcli/")
+    assert request.header("Content-Type") is None
     assert (request.method, request.path) == ("GET", "/v1/models")
     assert request.header("Authorization") == f"Bearer {TOKEN}"
     assert not {"x-api-key", "x-goog-api-key", "anthropic-version"} & {name.lower() for name, _ in request.headers}
+
+
+def test_a_list_that_is_null_is_an_empty_one(elkcli: Elkcli, server: Server) -> None:
+    server.serves("/v1/models", {"data": None, "object": "list", "success": True})
+    assert "lists no models" in elkcli("models").succeeds(b"").err
+
+
+def test_further_headers_go_to_every_page_of_the_server(elkcli: Elkcli, server: Server) -> None:
+    server.serves("/v1/models", MODELS)
+    elkcli("models", env={"ELKCLI_HEADERS": "X-Team: elks"}).succeeds()
+    assert server.request.header("X-Team") == "elks"
 
 
 def test_models_can_be_filtered(elkcli: Elkcli, server: Server) -> None:
