@@ -49,16 +49,22 @@ OptionalId = Annotated[
     str | None, typer.Argument(metavar="ID", help="A conversation: its ID, the beginning of it, or its name")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON array")]
+Longest = Annotated[
+    int | None,
+    typer.Option("-n", "--limit", metavar="N", min=0, help=f"At most N; 0 for all [default: {USUAL} at a terminal]"),
+]
 Limit = Annotated[
     int | None, typer.Option("-n", "--limit", metavar="N", min=0, help=f"At most N; 0 for all [default: {USUAL}]")
 ]
 
 
 @app.command("list")
-def list_(ctx: typer.Context, limit: Limit = None, as_json: Json = False) -> int:
+def list_(ctx: typer.Context, limit: Longest = None, as_json: Json = False) -> int:
     """List conversations, the latest first."""
     environment: Environment = ctx.obj
     most = _most(limit)
+    if limit is None and (as_json or not environment.stdout_is_terminal):
+        most = None  # a program does not see that some are missing
     with History.open(environment.data_dir, create=False) as history:
         found = history.listing(None if most is None else most + 1)
     shown = found[:most]

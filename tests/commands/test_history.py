@@ -72,9 +72,12 @@ def test_list_is_tab_separated_in_a_pipe_and_the_latest_comes_first(elkcli: Elkc
 def test_list_takes_a_number(elkcli: Elkcli) -> None:
     for _ in range(22):
         keep(elkcli, "q", "a")
-    for arguments, expected in (((), 20), (("-n", "3"), 3), (("-n", "0"), 22), (("--limit", "30"), 22)):
+    for arguments, expected in (((), 22), (("-n", "3"), 3), (("-n", "0"), 22), (("--limit", "30"), 22)):
         assert len(elkcli("history", "list", *arguments).text.splitlines()) == expected
         assert len(elkcli("history", "list", *arguments, "--json").json) == expected
+    table = elkcli("history", "list", terminal=True)
+    assert len(table.text.splitlines()) == 2 + 20
+    assert "-n 0 lists all" in table.err
     elkcli("history", "list", "-n", "-1").fails(2)
     elkcli("history", "list", "-n", "many").fails(2)
 
