@@ -63,6 +63,8 @@ class Request(Value):
     body: dict[str, Any]
     headers: dict[str, str] = {}  # noqa: RUF012 - values are never changed
     method: str = "POST"
+    drawn: bool = False
+    """Whether a picture is waited for, whatever the body says: a file was named for it."""
 
     @property
     def stream(self) -> bool:
@@ -83,9 +85,14 @@ class Request(Value):
     @property
     def wants_image(self) -> bool:
         """Whether the answer may be a picture, which is billed when it is made, not when it arrives."""
+        return self.asks_for_image or "image" in self.model
+
+    @property
+    def asks_for_image(self) -> bool:
+        """Whether an answer without a picture is not what was asked for."""
         google = self.body.get("extra_body")
         google = google.get("google") if isinstance(google, dict) else None
-        return (isinstance(google, dict) and "image_config" in google) or "image" in self.model
+        return self.drawn or (isinstance(google, dict) and "image_config" in google)
 
     def content(self) -> bytes:
         """The body's bytes. Raises :class:`UsageError` for a string that is no text, a number no JSON, or too much."""

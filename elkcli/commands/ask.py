@@ -1,7 +1,9 @@
 """`elkcli ask`: one question, one answer."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TextIO, cast
 
 import typer
@@ -21,7 +23,6 @@ from elkcli.commands.turn import (
     shy_of,
     speaker,
     token_for,
-    wants_image,
     warn_of_image_settings,
 )
 from elkcli.conversation import Message
@@ -30,6 +31,7 @@ from elkcli.errors import ElkError, Incomplete, UsageError
 from elkcli.storage.checks import DEMO_URL
 from elkcli.storage.settings import Resolved, resolve
 from elkcli.terminal.messages import Messages
+from elkcli.value import changed
 
 HELP = """One question, one answer.
 
@@ -162,6 +164,8 @@ def ask(
         warn_of_image_settings(settings, messages)
         shy = shy_of(environment, asked.resolved)
         request = request_of(asked.all_messages(), settings, choices=count, schema=wanted, fields=fields, shy=shy)
+        if output is not None:
+            request = changed(request, drawn=_is_file(output, environment))
         request.content()
         if dry_run or curl:
             _print(environment, as_curl(request) if curl else _as_json(shown(request, with_token=asked.has_token())))
@@ -190,11 +194,10 @@ def ask(
         answer = turn.run()
         if print_id and turn.record is not None and turn.record.conversation:
             messages.line(turn.record.conversation)
-        drawn = wants_image(settings) or (output is not None and not environment.directory.joinpath(output).is_dir())
-        if (drawn or fetch) and not answer.media:
+        if (request.asks_for_image or fetch) and not answer.media:
             from elkcli.commands.links import settle
 
-            settle(answer.text, save if fetch else None, settings, messages, drawn=drawn, named=output is not None)
+            settle(answer.text, save if fetch else None, settings, messages, request)
         if checker is not None and (reason := checker(answer.text)) is not None:
             raise Incomplete(
                 f"the answer does not follow the schema: {reason}",
@@ -325,6 +328,11 @@ class _Asked:
             name=self.name,
             system=system or self.given["system"],  # as it was sent
         )
+
+
+def _is_file(output: str, environment: Environment) -> bool:
+    """Whether ``-o`` names the file that is to be, and no directory."""
+    return not output.endswith(("/", os.sep)) and not (environment.directory / Path(output).expanduser()).is_dir()
 
 
 def session_name(name: str) -> str:

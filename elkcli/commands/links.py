@@ -12,6 +12,7 @@ from elkcli.errors import ElkError, Incomplete
 from elkcli.media import sniff
 
 if TYPE_CHECKING:
+    from elkcli.api.request import Request
     from elkcli.chat import Saver
     from elkcli.storage.settings import Settings
     from elkcli.terminal.messages import Messages
@@ -30,18 +31,18 @@ def linked_images(text: str) -> list[str]:
     return list(dict.fromkeys(match[1] or match[2] for match in _LINK.finditer(text)))
 
 
-def settle(text: str, save: Saver | None, settings: Settings, messages: Messages, *, drawn: bool, named: bool) -> None:
+def settle(text: str, save: Saver | None, settings: Settings, messages: Messages, request: Request) -> None:
     """See to an answer without an image: with ``save`` its links are downloaded.
 
-    Raises :class:`Incomplete` where an image was to be ``drawn`` and there is none, or one was to have a name
-    (``named``) and is only linked to.
+    Raises :class:`Incomplete` where an image was asked for and there is none, or a file was named for one that is only
+    linked to.
     """
     links = linked_images(text)
     if links and save is not None:
         _download(links, save, settings.ca_file, messages)
-    elif links and drawn and named:
+    elif links and request.drawn:
         raise Incomplete("the answer only links to the image; nothing was saved", hint="--fetch downloads it")
-    elif drawn and not links and "](http" not in text:
+    elif request.asks_for_image and not links and "](http" not in text:
         raise Incomplete("no image in the answer", hint="ask a model that draws, such as -m gemini-3-pro-image-preview")
 
 

@@ -493,3 +493,22 @@ def test_a_picture_in_code_is_no_picture_when_it_is_sent_again_either(elkcli: El
     said = f"what is {image(FOX)}"
     elkcli("ask", said).succeeds()
     assert server.requests[-1].json["messages"][0]["content"] == said
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["-o", "x.png"], ["-o", "-"], ["--image-size", "1K"], ["--set", "extra_body.google.image_config.image_size=1K"]],
+)
+def test_a_picture_that_may_be_billed_is_asked_for_once_and_missed_where_it_does_not_come(
+    options: list[str], elkcli: Elkcli, server: Server
+) -> None:
+    server.drops().says("I cannot draw.")
+    elkcli("ask", "a fox", *options).fails(7)
+    assert len(server.requests) == 1
+    assert elkcli("ask", "a fox", *options).code == 8
+
+
+def test_a_directory_asks_for_no_picture(elkcli: Elkcli, server: Server) -> None:
+    server.says("I cannot draw.")
+    for place in (".", "./", "~", "~/"):
+        elkcli("ask", "a fox", "-o", place).succeeds(b"I cannot draw.\n")
