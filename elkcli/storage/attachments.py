@@ -60,6 +60,7 @@ def as_part(data: bytes, name: str, *, path: str | None = None, shrink: bool = F
     """
     if not data:
         raise UsageError(f"cannot attach {name}: it is empty")
+    name = name.encode("utf-8", "replace").decode()  # on the disk a name may be any bytes
     kind = sniff(data)
     if kind is None or kind is SVG:
         text = _text(data)

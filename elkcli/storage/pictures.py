@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -209,8 +210,8 @@ def _what(kind: Kind) -> str:
 
 
 def _reference(typed: Path) -> str:
-    """A path as Markdown takes it for a target."""
-    text = typed.as_posix()
+    """A path as Markdown takes it for a target; bytes that are no text are escaped as addresses have it."""
+    text = re.sub("[\udc80-\udcff]", lambda match: f"%{ord(match[0]) & 0xFF:02X}", typed.as_posix())
     if any(char in _SPECIAL or ord(char) < 32 for char in text):
         for char, escaped in (("\\", "\\\\"), ("<", "\\<"), (">", "\\>"), ("\n", "%0A"), ("\r", "%0D")):
             text = text.replace(char, escaped)

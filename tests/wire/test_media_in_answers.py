@@ -7,6 +7,7 @@ import io
 import json
 import re
 import struct
+import sys
 import time
 import wave
 import zlib
@@ -512,3 +513,14 @@ def test_a_directory_asks_for_no_picture(elkcli: Elkcli, server: Server) -> None
     server.says("I cannot draw.")
     for place in (".", "./", "~", "~/"):
         elkcli("ask", "a fox", "-o", place).succeeds(b"I cannot draw.\n")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "darwin", reason="names are text there")
+def test_a_name_may_be_any_bytes(elkcli: Elkcli, server: Server) -> None:
+    server.says(f"Here: {image(FOX)}.")
+    (elkcli.work / "in\udcff.png").write_bytes(FOX)
+    result = elkcli.shell("elkcli ask -a in$'\\xff'.png -o out$'\\xff'.png hi </dev/null")
+    assert (result.code, result.out) == (0, b"Here: ![image](out%FF.png).\n"), result
+    assert (elkcli.work / "out\udcff.png").read_bytes() == FOX
+    assert elkcli("history", "show").succeeds().text.endswith("![image](out%FF.png).\n")
