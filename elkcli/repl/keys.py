@@ -57,7 +57,7 @@ def bindings(
     def _(event: KeyPressEvent) -> None:
         buffer = event.app.layout.get_buffer_by_name(DEFAULT_BUFFER)
         if buffer is not None:
-            if buffer.text.strip():
+            if buffer.text.strip() and buffer.text not in buffer.history.get_strings():
                 buffer.append_to_history()  # Up brings back what was a long prompt
             buffer.reset()
         cleared()

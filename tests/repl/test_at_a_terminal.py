@@ -177,3 +177,13 @@ def test_a_tab_that_was_pasted_is_seen_as_room_and_sent_as_a_tab(chat: Chat, ser
     terminal.press("ctrl-d").exit()
     assert "^I" not in terminal.scrolled
     assert asked(server) == ["all:\n\tmake"]
+
+
+def test_clearing_what_up_brought_back_leaves_the_input_history_as_it_was(chat: Chat, server: Server) -> None:
+    server.says("Hello there")
+    terminal = chat()
+    for word in ("one", "two", "three"):
+        terminal.enter(word).settle(0.4)
+    terminal.press("up", "up", "up").see(lambda screen: "> one" in screen.lines).press("ctrl-c").settle()
+    terminal.press("up").see(lambda screen: screen.lines.count("> three") == 2)
+    terminal.press("ctrl-c", "ctrl-d").exit()
