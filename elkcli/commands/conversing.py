@@ -16,6 +16,7 @@ from elkcli.commands.turn import (
     display_for,
     request_of,
     saver_for,
+    shy_of,
     speaker,
     token_for,
     warn_of_image_settings,
@@ -143,10 +144,17 @@ class _Assembly:
             return reading.headers([text])
         return text
 
-    def request(self, messages: Sequence[Message], settings: Settings, extra: Extra) -> Request:
-        """The request."""
+    def remark(self, settings: Settings) -> None:
+        """Say which shape or size of pictures is not a known one."""
+        warn_of_image_settings(settings, self.speaker(settings))
+
+    def request(self, messages: Sequence[Message], resolved: Resolved, extra: Extra) -> Request:
+        """The request, without what this server was found to refuse."""
         fields = tuple(extra.fields.items())
-        return request_of(messages, settings, choices=extra.choices, schema=extra.schema, fields=fields)
+        shy = shy_of(self._environment, resolved)
+        return request_of(
+            messages, resolved.settings, choices=extra.choices, schema=extra.schema, fields=fields, shy=shy
+        )
 
     def run(self, request: Request, resolved: Resolved, extra: Extra, record: Record) -> Answer:
         """One turn."""

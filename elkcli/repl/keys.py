@@ -12,6 +12,7 @@ from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
 
 SHIFT_ENTER = ("\x1b[13;2u", "\x1b[27;2;13~")
+ALT_ENTER = ("\x1b[13;3u", "\x1b[27;3;13~")
 
 
 def bindings(
@@ -24,6 +25,8 @@ def bindings(
     """
     for sequence in SHIFT_ENTER:  # terminals that tell Shift-Enter from Enter; to prompt_toolkit both are Enter
         ANSI_SEQUENCES[sequence] = Keys.ControlJ
+    for sequence in ALT_ENTER:  # as the same terminals spell it
+        ANSI_SEQUENCES[sequence] = (Keys.Escape, Keys.ControlM)
     keys = KeyBindings()
     typing = has_focus(DEFAULT_BUFFER)
 

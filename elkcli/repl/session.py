@@ -31,7 +31,10 @@ class Assembly(Protocol):
     def option(self, name: str, text: str) -> Any:
         """The value of an option of ``ask`` that is no setting. Raises :class:`UsageError`."""
 
-    def request(self, messages: Sequence[Message], settings: Settings, extra: Extra) -> Request:
+    def remark(self, settings: Settings) -> None:
+        """Say what in the settings the server may not know."""
+
+    def request(self, messages: Sequence[Message], resolved: Resolved, extra: Extra) -> Request:
         """The request that asks ``messages``."""
 
     def run(self, request: Request, resolved: Resolved, extra: Extra, record: Record) -> Answer:
@@ -96,6 +99,7 @@ class Session:
         self.resolved = resolved
         self.messages = messages
         self.given = given
+        self.at_start = dict(given)
         self.profile = profile
         self.extra = extra
         self.inherited: dict[str, Any] = {}  # what the conversation that goes on was held with
@@ -220,7 +224,7 @@ class Session:
         whole = False
         try:
             said = messages_of(earlier, resolved.settings, (*before, message), self.held)
-            request = self.assembly.request(said, resolved.settings, self.extra)
+            request = self.assembly.request(said, resolved, self.extra)
             request.content()
             record.begin()
             with self.while_answering():

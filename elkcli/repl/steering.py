@@ -113,7 +113,7 @@ def _change(session: Session, key: str, value: str) -> None:
     back = value == "default"
     if key in KEYS:
         if back:
-            session.choose(**{key: None})
+            session.choose(**{key: session.at_start.get(key)})
         elif key == "system":
             session.choose(system=session.assembly.option("system", value))
         elif key == "headers":
@@ -140,8 +140,12 @@ def _change(session: Session, key: str, value: str) -> None:
 
 
 def _choose(session: Session, key: str, value: str) -> None:
+    if key == "format" and value in ("json", "jsonl"):
+        raise UsageError(f"the format {value} does not go with chat", hint="elkcli ask, or elkcli batch")
     try:
         session.choose(**{key: value})
+        if key in ("aspect_ratio", "image_size"):
+            session.assembly.remark(session.settings)
     except UsageError as problem:  # the words are those of an option: --top-p takes …
         raise UsageError(problem.message.replace(f"--{key.replace('_', '-')}", key, 1), hint=problem.hint) from problem
 

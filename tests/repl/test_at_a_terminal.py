@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from elkcli.repl.keys import ALT_ENTER, SHIFT_ENTER
 from tests.conftest import TREE, Elkcli
 from tests.server import Server
 from tests.terminals import KEYS, Terminal
@@ -47,11 +48,11 @@ def test_every_key_for_a_new_line_makes_one(chat: Chat, server: Server) -> None:
     server.says("Hello there")
     terminal = chat()
     terminal.type("a")
-    for at, key in enumerate((KEYS["alt-enter"], KEYS["ctrl-j"], "\x1b[13;2u", "\x1b[27;2;13~")):
-        terminal.settle(0.1).type(key).settle(0.1).type("bcde"[at])
+    for at, key in enumerate((KEYS["alt-enter"], KEYS["ctrl-j"], *SHIFT_ENTER, *ALT_ENTER)):
+        terminal.settle(0.1).type(key).settle(0.1).type("bcdefg"[at])
     terminal.settle(0.1).press("enter").see("Hello there").settle()
     terminal.press("ctrl-d").exit()
-    assert asked(server) == ["a\nb\nc\nd\ne"]
+    assert asked(server) == ["a\nb\nc\nd\ne\nf\ng"]
 
 
 def test_multiline_swaps_the_keys(chat: Chat, server: Server) -> None:

@@ -150,6 +150,24 @@ def test_default_takes_a_setting_back(chat: Any, server: Server) -> None:
     assert set(server.request.json) == {"model", "stream", "messages"}
 
 
+def test_default_is_what_the_chat_was_started_with(chat: Any, server: Server, elkcli: Elkcli) -> None:
+    server.says("Hello")
+    lines = ("/set history true", "/set history default", "/set top_p 1", "/set top_p default", "a")
+    chat(*lines, arguments=("--no-history", "--top-p", "0.5")).succeeds()
+    assert server.request.json["top_p"] == 0.5
+    assert not (elkcli.data / "history.db").exists()
+
+
+def test_an_unknown_shape_of_pictures_is_warned_of_and_sent(chat: Any, server: Server) -> None:
+    server.says("Hello")
+    assert "aspect ratio 7:5 is not one of" in chat("/set aspect_ratio 7:5", "a").succeeds().err
+    assert server.request.json["extra_body"]["google"]["image_config"]["aspect_ratio"] == "7:5"
+
+
+def test_a_format_for_programs_is_refused_in_a_chat(chat: Any) -> None:
+    assert "does not go with chat" in chat("/set format json").fails(2).error
+
+
 def test_set_without_words_shows_what_differs_and_from_where(chat: Any) -> None:
     shown = chat("/set top_p 0.5", "/set a.b 1", "/set").err
     assert "top_p = 0.5  (option)" in shown

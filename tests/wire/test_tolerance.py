@@ -27,6 +27,13 @@ def test_a_server_that_refuses_to_stream_is_asked_again_without(said: str, elkcl
     assert len(server.requests) == 3
 
 
+def test_a_chat_remembers_the_refusal_from_turn_to_turn(elkcli: Elkcli, server: Server) -> None:
+    server.fails(400, {"error": {"message": "stream is not supported"}}).says("Hello")
+    result = elkcli("chat", stdin="a\nb\nc\n").succeeds(b"Hello\nHello\nHello\n")
+    assert result.err.count("refuses stream") == 1
+    assert [request.json["stream"] for request in server.requests] == [True, False, False, False]
+
+
 def test_a_field_that_only_says_how_is_left_out(elkcli: Elkcli, server: Server) -> None:
     refusal = {"error": {"message": "Unrecognized request argument supplied: contents", "code": None}}
     server.fails(400, refusal).says("Hello")
