@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -23,14 +22,14 @@ from elkcli.api.connection import (
     ERROR_BODY,
     ERROR_SECONDS,
     MOST_REDIRECTS,
-    SLOWEST,
     Connection,
+    Patience,
     is_refusal,
     redirect,
     refusal,
     unpacked,
 )
-from elkcli.api.failures import Lost, Progress, silent, translated
+from elkcli.api.failures import Lost, Progress, translated
 from elkcli.api.proxies import proxy_for, usable
 from elkcli.api.request import Request
 from elkcli.api.wire import Decoder
@@ -118,7 +117,7 @@ class AsyncClient:
     async def _read(self, response: httpx.Response, decoder: Decoder, pieces: list[Piece], progress: Progress) -> None:
         inflate = unpacked(response.headers)
         silence = self._to.timeout
-        began, received = time.monotonic(), 0
+        patience = Patience(silence)
         stream = response.aiter_raw()
         while True:
             if decoder.done:
@@ -137,14 +136,9 @@ class AsyncClient:
                 chunk = await anext(stream, None)
             if chunk is None:
                 return
-            received += len(chunk)
             for part in inflate(chunk):
                 pieces += decoder.feed(part)
-            now = time.monotonic()
-            if b"\n" in chunk:
-                began, received = now, 0
-            elif now - began > silence and received < SLOWEST * (now - began):
-                raise Lost(silent(silence), retry=False, sent=True)
+            patience.hear(chunk, decoder.heard)
 
     async def _error_body(self, response: httpx.Response, progress: Progress) -> bytes:
         body = bytearray()

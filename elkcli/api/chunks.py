@@ -46,23 +46,27 @@ class Joiner:
 
     def _in_head(self, data: bytes) -> bytes:
         """Pass the head on, and look at it once it is whole."""
-        head = self._head + data
-        self._head = b""
-        end = head.find(b"\r\n\r\n") + 4
-        if end < 4:
-            if len(head) > _LONGEST_HEAD:
-                self._step = self._pass
-            else:
-                self._head = head
-            return data
-        already = len(head) - len(data)
-        told = _told(head[:end])
-        if told == "remark":  # a head follows
-            return data[: end - already] + (self._in_head(data[end - already :]) if len(head) > end else b"")
-        self._step = self._in_chunks if told == "chunked" else self._pass
-        if len(head) > end and told == "chunked":
-            return data[: end - already] + self._in_chunks(data[end - already :])
-        return data
+        out = []
+        while data:
+            head = self._head + data
+            self._head = b""
+            end = head.find(b"\r\n\r\n") + 4
+            if end < 4:
+                if len(head) > _LONGEST_HEAD:
+                    self._step = self._pass
+                else:
+                    self._head = head
+                out.append(data)
+                break
+            already = len(head) - len(data)
+            out.append(data[: end - already])
+            data = data[end - already :]
+            told = _told(head[:end])
+            if told != "remark":  # behind a remark a head follows
+                self._step = self._in_chunks if told == "chunked" else self._pass
+                out.append(self._step(data) if data else b"")
+                break
+        return b"".join(out)
 
     def _in_chunks(self, data: bytes) -> bytes:
         if self._left >= len(data):  # within one large chunk: an image, say

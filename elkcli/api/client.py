@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import islice
@@ -18,8 +17,8 @@ from elkcli.api.connection import (
     ERROR_BODY,
     ERROR_SECONDS,
     MOST_REDIRECTS,
-    SLOWEST,
     Connection,
+    Patience,
     Refused,
     is_refusal,
     may_retry,
@@ -45,7 +44,6 @@ from elkcli.value import changed
 __all__ = ["Client", "Connection", "trust"]
 
 MOST_LEFTOVERS = 8  # reads after the end of an answer; a server that goes on talking is hung up on
-MOST_KEEP_ALIVE = 12  # silences that comments may fill before a server that says nothing else counts as silent
 REPLY_BODY = 32 * 1024 * 1024
 
 
@@ -186,13 +184,11 @@ class Client:
     def _bytes(self, response: httpx.Response, decoder: Decoder) -> Iterator[bytes]:
         """The body as it comes, decompressed, until the decoder has all it wants."""
         silence = self._to.timeout
-        began, received = time.monotonic(), 0
-        heard, heard_at = decoder.heard, began
+        patience = Patience(silence)
         inflate = unpacked(response.headers)
         with self._translated():
             stream = response.iter_raw()
             for chunk in stream:
-                received += len(chunk)
                 yield from inflate(chunk)
                 if decoder.done:
                     # an end that is already on its way lets the connection be used again
@@ -203,15 +199,7 @@ class Client:
                     return
                 if decoder.near_end:
                     self._watch.within(min(silence, AFTER_REASON_SECONDS))
-                now = time.monotonic()
-                if b"\n" in chunk:
-                    began, received = now, 0
-                    if decoder.heard != heard:
-                        heard, heard_at = decoder.heard, now
-                    elif now - heard_at > silence * MOST_KEEP_ALIVE:
-                        raise Lost(silent(now - heard_at), retry=False, sent=True)
-                elif now - began > silence and received < SLOWEST * (now - began):
-                    raise Lost(silent(silence), retry=False, sent=True)
+                patience.hear(chunk, decoder.heard)
             self._check_hung_up()
 
     # Other endpoints

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 BOM = b"\xef\xbb\xbf"
+LINE_COST = 64  # bytes that a line costs besides what it says
 
 
 class LineTooLong(Exception):
@@ -72,6 +73,11 @@ class Events:
             self._hold(rest)
         return found
 
+    @property
+    def held(self) -> int:
+        """How much of an unfinished line or event is held."""
+        return len(self._partial) + self._data_size + (self._bare_size if self._bare is not None else 0)
+
     def close(self) -> list[bytes | bytearray]:
         """The end of the stream: an unfinished last line or event counts too, since servers forget the last blank."""
         found: list[bytes | bytearray] = []
@@ -108,7 +114,7 @@ class Events:
                 value = line
             else:
                 value = line[start:]
-            self._data_size += len(value)
+            self._data_size += len(value) + LINE_COST
             if self._data_size > self._limit:
                 raise LineTooLong
             self._data.append(value)
@@ -132,7 +138,7 @@ class Events:
         """An object without a prefix may span lines: it ends with the line that closes it."""
         assert self._bare is not None
         self._bare.append(bytes(line))
-        self._bare_size += len(line) + 1
+        self._bare_size += len(line) + LINE_COST
         if self._bare_size > self._limit:
             raise LineTooLong
         end = b"}" if self._bare[0][:1] == b"{" else b"]"

@@ -19,6 +19,7 @@ from elkcli.conversation import Event, Finished, Note, Piece, Start, Usage, in_o
 from elkcli.errors import ApiError, ElkError
 
 BODY_LIMIT = 256 * 1024 * 1024  # bytes of one reply that is not a stream, or of one line of a stream
+HELD = 64 * 1024  # bytes of an unfinished line that are worth as much as a word
 _PREFIXES = (b"data", b":", b"event", b"id", b"retry")
 
 
@@ -65,8 +66,8 @@ class Decoder:
 
     @property
     def heard(self) -> int:
-        """How many pieces of an answer have come, thoughts included; it grows only."""
-        return self._assembly.heard
+        """A number that changes as an answer comes: with its pieces, thoughts included, and with what is still held."""
+        return self._assembly.heard + (len(self._head) + self._events.held) // HELD
 
     # Bytes
 

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
+from elkcli.api.sse import Events, LineTooLong
 from tests.conftest import Elkcli
-from tests.server import DONE, Pause, Server, chunk, event
+from tests.server import DONE, Pause, Server, chunk, event, response, whole
 
 
 def test_a_server_that_goes_on_after_the_end_is_hung_up_on(elkcli: Elkcli, server: Server) -> None:
@@ -74,3 +75,30 @@ def test_chunks_that_say_nothing_are_silence_in_the_end(elkcli: Elkcli, server: 
     began = time.monotonic()
     assert "silent" in elkcli("ask", "hi", "--timeout", "0.05").fails(7).error
     assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("said", [b" ", b"\n", b": PING\n\n", b"data: \n\n", event(chunk(choices=[], usage={}))])
+@pytest.mark.parametrize("command", ["ask", "batch"])
+def test_a_flood_that_says_nothing_is_silence_in_the_end(
+    said: bytes, command: str, elkcli: Elkcli, server: Server
+) -> None:
+    server.sends(b"HTTP/1.1 200 OK\r\n\r\n", *[(said * 5000, 0.02)] * 1000)
+    began = time.monotonic()
+    env = {"ELKCLI_TIMEOUT": "0.05", "ELKCLI_RETRIES": "0"}
+    result = elkcli("ask", "hi", env=env) if command == "ask" else elkcli("batch", "-q", stdin='"hi"', env=env)
+    assert "silent" in result.err + result.text
+    assert result.code == (7 if command == "ask" else 8)
+    assert time.monotonic() - began < 15
+
+
+@pytest.mark.parametrize("line", [b"data: a\n", b'"a": 1,\n'])
+def test_lines_cost_more_than_what_they_say(line: bytes) -> None:
+    events = Events(1024 * 1024)
+    events.feed(b": PING\n\n{\n" if line[:1] == b'"' else b"")
+    with pytest.raises(LineTooLong):
+        events.feed(line * 20_000)
+
+
+def test_remarks_without_end_before_an_answer_are_no_crash(elkcli: Elkcli, server: Server) -> None:
+    server.sends(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3000, response(200, whole("Hello")))
+    elkcli("ask", "hi", "--no-stream").succeeds(b"Hello\n")
