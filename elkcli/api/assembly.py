@@ -107,6 +107,8 @@ class Assembly:
         self.answered = True
 
     def think(self, text: str, index: int) -> None:
+        if self.texts:
+            self._flush_texts()
         self.heard += 1
         channel = self._thoughts.get(index)
         if channel is None:
@@ -259,6 +261,9 @@ class Assembly:
             for index, (claimed, sound) in self._sounds.items():
                 self._place(f"[media]({self.hoard.keep(Found(bytes(sound), claimed))})", index)
             self._sounds.clear()
+        self._flush_texts(final)
+
+    def _flush_texts(self, final: bool = False) -> None:
         for index, channel in self.texts.items():
             if channel.buffer or final:
                 self._emit(channel.close() if final else channel.take(), index, Text)
@@ -285,7 +290,15 @@ class Assembly:
                 entry = (index, hash(item.data))
                 self._pictures[entry] = self._pictures.get(entry, 0) + 1
                 if kind is Reasoning:  # a picture among the thoughts is still the answer (wire.md §2.4)
-                    self.pieces += [Text("![image](", index), Media(item.data, item.claimed, index), Text(")", index)]
+                    channel = self.texts.get(index)
+                    before = "\n" if channel and channel.last not in ("", "\n") else ""
+                    if channel:
+                        channel.last = "\n"
+                    self.pieces += [
+                        Text(f"{before}![image](", index),
+                        Media(item.data, item.claimed, index),
+                        Text(")\n", index),
+                    ]
                 else:
                     self.pieces.append(Media(item.data, item.claimed, index))
             else:

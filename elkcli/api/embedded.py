@@ -36,6 +36,7 @@ _HEADER = re.compile(r"[^\s,:()<>\"'`{}\[\]\\|]*")  # without ":", so that "data
 _END = re.compile(r"[\s()<>\"'`{}\[\]\\|]|[^\x00-\x7f]")  # always ends a URL
 _SOFT = re.compile(r"[.,;:!?*_~-]{1,8}")  # ends a bare URL where nothing of a URL follows
 _WRAP = re.compile(r"[ \t\r\n]{1,16}([A-Za-z0-9+/]*)={0,2}")
+_SPACE = re.compile(r"[ \t\r\n]{0,16}")
 _BEGUN = re.compile(r"(?<![A-Za-z0-9_-])(?:d|da|dat|data)\Z", re.I)
 _AGAIN = re.compile(r"(?<![A-Za-z0-9_-])data\Z", re.I)
 _CODED = re.compile(r"[A-Za-z0-9+/_%-]*")
@@ -291,9 +292,10 @@ class Splitter:
             return 0
         length = match.end(1) - match.start(1)
         if length < _WRAPPED:
-            if match.end() == len(text) and not final:
+            end = cast("re.Match[str]", _SPACE.match(text, match.end())).end()  # many encoders end with a line end
+            if end == len(text) and not final:
                 return None
-            last = self._closer and text[match.end() : match.end() + 1] == self._closer
+            last = self._closer and text[end : end + 1] == self._closer
             if not (length and last and length <= (self._width or self._count) >= _WRAPPED):
                 return 0
         self._width = self._width or self._count

@@ -524,3 +524,9 @@ def test_a_name_may_be_any_bytes(elkcli: Elkcli, server: Server) -> None:
     assert (result.code, result.out) == (0, b"Here: ![image](out%FF.png).\n"), result
     assert (elkcli.work / "out\udcff.png").read_bytes() == FOX
     assert elkcli("history", "show").succeeds().text.endswith("![image](out%FF.png).\n")
+
+
+def test_a_picture_among_the_thoughts_stands_on_a_line_of_its_own(elkcli: Elkcli, server: Server) -> None:
+    server.streams(chunk("One"), chunk(reasoning_content="hm " + image(FOX)), chunk("Two"), chunk(finish="stop"), DONE)
+    result = elkcli("ask", "hi").succeeds()
+    assert re.fullmatch(r"One\n!\[image\]\(\S+\.png\)\nTwo\n", result.text), result
