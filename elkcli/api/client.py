@@ -31,6 +31,7 @@ from elkcli.api.connection import (
 )
 from elkcli.api.failures import Lost, Progress, silent, translated
 from elkcli.api.lenient import loads
+from elkcli.api.names import Backend
 from elkcli.api.proxies import proxy_for, usable
 from elkcli.api.request import Request, headers_of
 from elkcli.api.tolerance import without_refused
@@ -268,9 +269,11 @@ class Client:
                 http = httpx.Client(transport=self._to.transport(), timeout=limits)
             else:
                 with usable():
-                    http = httpx.Client(
-                        verify=self._to.trust(url), timeout=limits, proxy=proxy_for(url), trust_env=False
+                    transport: Any = httpx.HTTPTransport(
+                        verify=self._to.trust(url), proxy=proxy_for(url), trust_env=False
                     )
+                transport._pool._network_backend = Backend()  # httpx has no word of its own for it
+                http = httpx.Client(transport=transport, timeout=limits)
             self._http[where] = http
         return http
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -302,6 +303,30 @@ def test_nobody_listens(elkcli: Elkcli, closed_port: int, token: str) -> None:
 def test_a_host_that_does_not_exist(elkcli: Elkcli, token: str) -> None:
     env = {"ELKCLI_BASE_URL": "https://elk.invalid/v1", "ELKCLI_TOKEN": token}
     assert "elk.invalid" in elkcli("ask", "hi", "--retries", "0", env=env).fails(7).err
+
+
+def test_a_name_that_nobody_answers_for_is_given_up(
+    elkcli: Elkcli, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: time.sleep(30))
+    env = {"ELKCLI_BASE_URL": "https://elk.invalid/v1", "ELKCLI_TOKEN": token}
+    began = time.monotonic()
+    assert "timed out" in elkcli("ask", "hi", "--retries", "0", "--timeout", "0.2", env=env).fails(7).error
+    assert time.monotonic() - began < 10
+
+
+def test_a_name_with_several_addresses_is_tried_at_each(
+    elkcli: Elkcli, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = socket.getaddrinfo
+
+    def two(host: str, *args: Any, **options: Any) -> Any:
+        names = ("127.0.0.99", "127.0.0.1") if host == "localhost" else (host,)
+        return [entry for name in names for entry in look_up(name, *args, **options)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    server.says()
+    elkcli("ask", "hi", "--base-url", f"http://localhost:{server.port}").succeeds(b"Hello\n")
 
 
 def test_a_server_that_refuses_while_the_body_is_still_being_sent(elkcli: Elkcli, server: Server) -> None:

@@ -1,0 +1,64 @@
+"""Looking up the addresses of a host where it can be interrupted, and within the time that a connection may take.
+
+The C library's ``getaddrinfo`` heeds neither a signal nor a time-out: with a name server that does not answer, Ctrl-C
+would do nothing for half a minute.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from ipaddress import ip_address
+from typing import Any
+
+import httpcore
+
+
+class Backend(httpcore.SyncBackend):
+    """httpcore's own way to connect, but for the names."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.NetworkStream:
+        """Connect to the first address of ``host`` that answers."""
+        ends = None if timeout is None else time.monotonic() + timeout
+        problem: Exception | None = None
+        for address in _addresses(host, port, timeout):
+            left = None if ends is None else max(0.001, ends - time.monotonic())
+            try:
+                return super().connect_tcp(address, port, left, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
+                problem = caught
+        raise problem or httpcore.ConnectError(f"{host} has no address")
+
+
+def _addresses(host: str, port: int, timeout: float | None) -> list[str]:
+    try:
+        ip_address(host)
+    except ValueError:
+        pass
+    else:
+        return [host]
+    found: list[str] = []
+    problems: list[OSError] = []
+
+    def look_up() -> None:
+        try:
+            found.extend(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as problem:
+            problems.append(problem if isinstance(problem, OSError) else socket.gaierror(str(problem)))
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if thread.is_alive():
+        raise httpcore.ConnectTimeout(f"no answer about {host}")
+    if problems:
+        raise httpcore.ConnectError(str(problems[0])) from problems[0]
+    return found
