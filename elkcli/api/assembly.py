@@ -171,6 +171,8 @@ class Assembly:
 
     def _place(self, text: str, index: int) -> None:
         """Say what stands on a line of its own."""
+        if self._thoughts:
+            self._flush_thoughts()
         channel = self.texts.get(index)
         before = "\n" if channel and (channel.last or channel.buffer) and not self._at_line_start(channel) else ""
         self.say(before + text, index)

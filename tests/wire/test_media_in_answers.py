@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from elkcli.api.wire import Decoder
+from elkcli.conversation import Text
 from tests.conftest import Elkcli
 from tests.server import DONE, Close, Pause, Server, chunk, event, response, stream, whole
 
@@ -530,3 +532,19 @@ def test_a_picture_among_the_thoughts_stands_on_a_line_of_its_own(elkcli: Elkcli
     server.streams(chunk("One"), chunk(reasoning_content="hm " + image(FOX)), chunk("Two"), chunk(finish="stop"), DONE)
     result = elkcli("ask", "hi").succeeds()
     assert re.fullmatch(r"One\n!\[image\]\(\S+\.png\)\nTwo\n", result.text), result
+
+
+def test_pictures_of_thoughts_and_of_the_list_come_alike_however_the_bytes_are_cut() -> None:
+    body = (
+        event(chunk("One"))
+        + event(chunk(reasoning_content="hm " + image(FOX)))
+        + event(chunk(images=[part(OWL)]))
+        + event(chunk(finish="stop"))
+        + DONE
+    )
+    said = set()
+    for step in (1, 7, len(body)):
+        decoder = Decoder()
+        pieces = [piece for at in range(0, len(body), step) for piece in decoder.feed(body[at : at + step])]
+        said.add("".join(piece.text for piece in [*pieces, *decoder.close()] if isinstance(piece, Text)))
+    assert said == {"One\n![image]()\n![image]()"}
