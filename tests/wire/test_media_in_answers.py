@@ -538,7 +538,7 @@ def test_pictures_of_thoughts_and_of_the_list_come_alike_however_the_bytes_are_c
     body = (
         event(chunk("One"))
         + event(chunk(reasoning_content="hm " + image(FOX)))
-        + event(chunk(images=[part(OWL)]))
+        + event(chunk(images=[{"image_url": {"url": "https://example.invalid/owl.png"}}]))
         + event(chunk(finish="stop"))
         + DONE
     )
@@ -547,4 +547,4 @@ def test_pictures_of_thoughts_and_of_the_list_come_alike_however_the_bytes_are_c
         decoder = Decoder()
         pieces = [piece for at in range(0, len(body), step) for piece in decoder.feed(body[at : at + step])]
         said.add("".join(piece.text for piece in [*pieces, *decoder.close()] if isinstance(piece, Text)))
-    assert said == {"One\n![image]()\n![image]()"}
+    assert said == {"One\n![image]()\n![image](https://example.invalid/owl.png)"}
