@@ -39,30 +39,32 @@ def run(session: Session) -> int:
 
     session.while_answering = while_answering
     prompt = Prompt(session, ready)
+    interrupt = Interrupt()
     done = False
-    while not session.over:
-        with _going_on(session):
-            if done:
-                session.messages.line("")  # some air before the next prompt
-            try:
-                line = prompt.ask()
-            except EOFError:
-                break
-            done = True
-            if warming.ident is None:  # a terminal on which nothing is drawn tells nobody that it was
-                ready()
-            _do(session, line)
+    with interrupt.listening():
+        while not session.over:
+            with _going_on(session):
+                if done:
+                    session.messages.line("")  # some air before the next prompt
+                try:
+                    line = prompt.ask()
+                except EOFError:
+                    break
+                done = True
+                if warming.ident is None:  # a terminal on which nothing is drawn tells nobody that it was
+                    ready()
+                _do(session, line, interrupt)
     return 0
 
 
-def _do(session: Session, line: str) -> None:
+def _do(session: Session, line: str, interrupt: Interrupt) -> None:
     """Do what ``line`` says. A message that fails is given back for another try, also one a command sends.
 
     A command that does nothing is not: the next thing typed would go on behind it, and Up brings it back.
     """
     turns = session.turns
     try:
-        with _interruptible():
+        with interrupt.armed():
             do(session, line)
     except ElkError as error:
         session.messages.error(error)
@@ -70,26 +72,43 @@ def _do(session: Session, line: str) -> None:
             session.draft = session.draft or line
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C stops what is going on, once: impatience must not end the chat while what came is being kept."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN or before is None:
-        yield
-        return
-    pressed = 0
+class Interrupt:
+    """Ctrl-C for as long as the chat lasts: it stops what is going on, once, and nothing else.
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed += 1
-        if pressed == 1 or pressed > PATIENT:
-            raise Interrupted
+    Impatience must not end the chat: not while what came is being kept, nor between an answer and the next prompt.
+    """
 
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+    def __init__(self) -> None:
+        self._armed = False
+        self._pressed = 0
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the signal over, unless whoever started the chat has it ignored."""
+        before = signal.getsignal(signal.SIGINT)
+        if before is signal.SIG_IGN or before is None:
+            yield
+            return
+        signal.signal(signal.SIGINT, self._press)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    @contextlib.contextmanager
+    def armed(self) -> Iterator[None]:
+        """While something goes on that may be stopped."""
+        self._armed, self._pressed = True, 0
+        try:
+            yield
+        finally:
+            self._armed = False
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        if self._armed:
+            self._pressed += 1
+            if self._pressed == 1 or self._pressed > PATIENT:
+                raise Interrupted
 
 
 @contextlib.contextmanager

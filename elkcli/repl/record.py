@@ -67,6 +67,12 @@ class Kept:
             self._recorder.close(seconds=seconds)
             self._found(self._recorder.conversation)
 
+    def end(self) -> None:
+        """The turn is over, whether or not it came to be sent, and whatever interrupted :meth:`close`."""
+        if self._recorder is not None:
+            self._recorder.close()
+            self._found(self._recorder.conversation)
+
     def _write(self, piece: Piece) -> None:
         if self._recorder is not None:
             self._recorder.add(piece)

@@ -231,6 +231,7 @@ class Session:
                 self.assembly.run(request, resolved, self.extra, record)
             whole = True
         finally:
+            record.end()
             answer = record.answer
             if answer.usage is not None:
                 self.spent.append(answer.usage)

@@ -63,10 +63,16 @@ class MarkdownDisplay:
 
     def __enter__(self) -> MarkdownDisplay:
         self._watch_for_resume()
-        if self._spins:
-            self._spinner.start()
-        self._painting = True
-        self._thread.start()
+        try:
+            if self._spins:
+                self._spinner.start()
+            self._painting = True
+            self._thread.start()
+        except BaseException:  # Ctrl-C while the threads begin: nobody else would end them
+            self._end.set()
+            self._wake.set()
+            self._leave()
+            raise
         return self
 
     def __exit__(
@@ -87,12 +93,15 @@ class MarkdownDisplay:
             self._thread.join(_LAST_WORDS)
             raise
         finally:
-            self._painting = False
-            self._spinner.stop()
-            if self._old_handler is not None:
-                signal.signal(signal.SIGCONT, self._old_handler)
+            self._leave()
         if self._problem is not None and problem is None:
             raise self._problem
+
+    def _leave(self) -> None:
+        self._painting = False
+        self._spinner.stop()
+        if self._old_handler is not None:
+            signal.signal(signal.SIGCONT, self._old_handler)
 
     def show(self, piece: Piece) -> None:
         """Show ``piece`` as soon as the painter comes to it; further choices wait for the end of the first."""

@@ -35,10 +35,11 @@ class Spinner:
 
     def stop(self) -> None:
         """Take it away. A second call does no harm."""
+        self._stopped.set()
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._stopped.set()
-            thread.join(0.3)  # a terminal that is stopped must not stop us
+            with suppress(RuntimeError):  # a signal came before it had begun
+                thread.join(0.3)  # a terminal that is stopped must not stop us
 
     def note(self, line: str) -> None:
         """Write a line where the spinner stands; it goes on below."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import stat
 import subprocess
@@ -10,7 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
+from elkcli.errors import Interrupted
 from elkcli.repl.keys import ALT_ENTER, SHIFT_ENTER
+from elkcli.repl.loop import Interrupt
 from tests.conftest import TREE, Elkcli
 from tests.server import Server
 from tests.terminals import KEYS, Terminal
@@ -188,3 +191,31 @@ def test_clearing_what_up_brought_back_leaves_the_input_history_as_it_was(chat: 
     terminal.press("up", "up", "up").see(lambda screen: "> one" in screen.lines).press("ctrl-c").settle()
     terminal.press("up").see(lambda screen: screen.lines.count("> three") == 2)
     terminal.press("ctrl-c", "ctrl-d").exit()
+
+
+def test_ctrl_c_stops_what_goes_on_once_and_never_the_chat() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    interrupt = Interrupt()
+    with interrupt.listening():
+        signal.raise_signal(signal.SIGINT)  # between an answer and the next prompt: nothing to stop
+        for _ in range(2):
+            with pytest.raises(Interrupted), interrupt.armed():
+                signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_at_any_moment_leaves_a_chat_that_goes_on_and_no_turn_open(
+    chat: Chat, server: Server, elkcli: Elkcli
+) -> None:
+    server.says(chunks=["word "] * 6, pause=0.01)
+    terminal = chat()
+    for number in range(12):
+        terminal.type(f"q{number}").settle(0.05).press("enter").settle(0.012 * number)
+        terminal.press("ctrl-c", "ctrl-c", "ctrl-c").settle(0.3).press("ctrl-c").settle(0.1)
+    server._script.clear()
+    server.says("Still here")
+    terminal.enter("last").see("Still here").settle()
+    assert terminal.press("ctrl-d").exit() == 0
+    kept = json.loads(elkcli("history", "show", "--format", "json").out)
+    assert {turn["status"] for turn in kept["turns"]} <= {"whole", "cut", "failed"}

@@ -181,6 +181,24 @@ def test_the_spinner_is_gone_without_trace() -> None:
     assert at.glass.text == "answer"
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_ctrl_c_while_the_display_begins_leaves_no_spinner(begun: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        if begun or thread.name != "painter":
+            start(thread)
+        if thread.name == "painter":
+            raise Interrupted
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    at = At()
+    with pytest.raises(Interrupted), MarkdownDisplay(at.environment, color=False, theme="auto", reasoning=True):
+        pass
+    time.sleep(0.4)
+    assert at.glass.text == ""
+
+
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, Interrupted, ValueError])
 def test_what_came_stays_when_the_answer_is_cut(problem: type[BaseException]) -> None:
     at = At()
