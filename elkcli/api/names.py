@@ -60,5 +60,8 @@ def _addresses(host: str, port: int, timeout: float | None) -> list[str]:
     if thread.is_alive():
         raise httpcore.ConnectTimeout(f"no answer about {host}")
     if problems:
-        raise httpcore.ConnectError(str(problems[0])) from problems[0]
+        try:
+            raise problems[0]
+        except OSError as problem:  # as a context: httpcore takes the cause away
+            raise httpcore.ConnectError(str(problem)) from problem
     return found

@@ -179,12 +179,18 @@ class Decoder:
                 self._read_events()
                 for data in self._events.close():
                     self._data(data, last=True)
-            elif failed is not None:
-                self._assembly.salvage(body)
-            else:
-                said = bytes(body[:80]).decode("utf-8", "replace").strip()
-                self._fail(ApiError(f"the server sent something that is not JSON: {said}", request_id=self._request_id))
-            return
+                return
+            try:
+                reply = loads(self._lighter(body), first=True)  # an answer is one, whatever stands behind it
+            except ValueError:
+                if failed is not None:
+                    self._assembly.salvage(body)
+                else:
+                    said = bytes(body[:80]).decode("utf-8", "replace").strip()
+                    self._fail(
+                        ApiError(f"the server sent something that is not JSON: {said}", request_id=self._request_id)
+                    )
+                return
         if isinstance(reply, list) and len(reply) == 1:
             reply = reply[0]
         if isinstance(reply, dict):
