@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -309,11 +310,18 @@ def test_a_host_that_does_not_exist(elkcli: Elkcli, token: str) -> None:
 def test_a_name_that_nobody_answers_for_is_given_up(
     elkcli: Elkcli, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: time.sleep(30))
+    over = threading.Event()
+
+    def look_up(*args: Any, **options: Any) -> list[Any]:
+        over.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
     env = {"ELKCLI_BASE_URL": "https://elk.invalid/v1", "ELKCLI_TOKEN": token}
     began = time.monotonic()
     assert "timed out" in elkcli("ask", "hi", "--retries", "0", "--timeout", "0.2", env=env).fails(7).error
     assert time.monotonic() - began < 10
+    over.set()
 
 
 def test_a_name_with_several_addresses_is_tried_at_each(
