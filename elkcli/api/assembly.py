@@ -180,7 +180,7 @@ class Assembly:
     def _unread(self, part: object) -> None:
         kind = _kind(part)
         if not kind:
-            kind = ", ".join(str(name) for name in part) if isinstance(part, dict) else type(part).__name__
+            kind = ", ".join(str(name) for name in part) if isinstance(part, dict) else json.dumps(part)[:40]
         if kind and kind not in self._unknown and len(self._unknown) < 8:
             self._unknown.add(kind)
             self.flush()

@@ -129,7 +129,7 @@ def from_error(
     said, found_id = _without_request_id(said)
     said = redact(said)
     request_id = request_id or found_id
-    seen = status if status is not None and status >= 300 else _as_status(code)
+    seen = status if status is not None and status >= 300 else _as_status(code) or _as_status(kind)
     names = {name.lower() for name in (code, kind) if name}
     failure: type[ElkError] = ApiError
     if names & BALANCE_CODES or seen == 402:

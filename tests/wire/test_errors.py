@@ -128,6 +128,7 @@ WRONG_200 = [
     ("an error object", relay("went wrong", "bad_response"), 6, "went wrong"),
     ("an error string", {"error": "went wrong"}, 6, "went wrong"),
     ("a rate limit", {"error": {"message": "slow down", "code": 429}}, 5, "slow down"),
+    ("a status as type", {"error": {"message": "slow down", "type": "429", "code": None}}, 5, "slow down"),
     ("no money", relay("poor", "insufficient_user_quota"), 5, "poor"),
     ("another API's failure", {"success": False, "message": "no such thing"}, 6, "no such thing"),
     ("no choices", {"choices": [], "usage": None}, 8, "empty"),
