@@ -96,6 +96,8 @@ def _of_token(client: Client, base_url: str) -> Balance:
             raise ApiError(
                 "the server tells no balance: it has neither of the pages that would", status=problem.status
             ) from None
+        if problem.status in (404, 405):  # then what the page that is there said is worth more
+            raise first from None
         raise
 
 

@@ -54,6 +54,12 @@ def test_a_web_page_in_the_place_of_the_relays_page_leads_to_the_older_ones(elkc
     assert elkcli("balance").succeeds().text == "remaining: 8.748\nused: 3.752\ngranted: 12.5\n"
 
 
+def test_what_the_relays_page_says_is_told_where_there_is_no_older_one(elkcli: Elkcli, server: Server) -> None:
+    server.serves(PAGE, {"success": False, "message": "the database sleeps"})
+    server.serves("/v1/dashboard/billing/subscription", {"error": {"message": "Invalid URL"}}, status=404)
+    assert "the database sleeps" in elkcli("balance").fails(6).error
+
+
 def test_a_refused_token_is_exit_4(elkcli: Elkcli, server: Server) -> None:
     server.fails(401, {"error": {"message": "Invalid token"}})
     elkcli("balance").fails(4)
