@@ -193,26 +193,45 @@ function __elkcli_values
         case profile
             __elkcli_profiles
         case image_dir
-            __fish_complete_directories
+            __elkcli_directories
         case ca_file
-            __fish_complete_path (commandline -ct)
+            __elkcli_files
         case system
             __elkcli_system
     end
 end
 
-# A text, or a file behind an @
-function __elkcli_system
-    set -l word (commandline -ct)
-    if string match -q '@*' -- $word
-        for file in (__fish_complete_path (string sub -s 2 -- $word))
-            echo @$file
-        end
-    end
+# The value that is being written, without the option it is joined to
+function __elkcli_word
+    commandline -ct | string replace -r '^(--[\w-]+=|-\w)' ''
+end
+
+# Files and directories that begin like $argv[1], or like the value, as fish itself finds them
+function __elkcli_files
+    set -q argv[1]; or set argv (__elkcli_word)
+    complete -C "__elkcli_is_no_command $argv[1]"
+end
+
+function __elkcli_directories
+    __elkcli_files | string match '*/'
+end
+
+# Files, and before the others those with one of these endings; fish's own function knows but one
+function __elkcli_files_first
+    set -l files (__elkcli_files)
+    string match -re -i '\.(?:'(string join '|' $argv)')$' -- $files
+    printf '%s\n' $files
 end
 
 function __elkcli_media
-    __fish_complete_suffix .png .jpg .jpeg .gif .webp .bmp .tif .tiff .heic .heif .avif .svg .pdf .mp3 .wav .flac .ogg .opus .m4a .aac .aiff .txt .md .csv .json .jsonl .toml .yaml .yml .xml .html .log .diff .patch .py .js .ts .sh .c .h .cpp .go .rs .java .rb .sql .tex
+    __elkcli_files_first png jpg jpeg gif webp bmp tif tiff heic heif avif svg pdf mp3 wav flac ogg opus m4a aac aiff txt md csv json jsonl toml yaml yml xml html log diff patch py js ts sh c h cpp go rs java rb sql tex
+end
+
+# A text, or a file behind an @
+function __elkcli_system
+    if set -l word (string match -r '^(["\']?)@(.*)' -- (__elkcli_word))
+        printf '@%s\n' (__elkcli_files "$word[2]$word[3]")
+    end
 end
 
 complete -c elkcli -f
@@ -235,7 +254,7 @@ complete -c elkcli -n '__elkcli_at \'ask\'' -s p -l profile -r -f -k -a '(__elkc
 complete -c elkcli -n '__elkcli_at \'ask\'' -s a -l attach -r -f -k -a '(__elkcli_media)' -d 'Attach an image, PDF, audio or text file, or an image URL'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l fetch -d 'Download attached URLs, and images the answer links to'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l shrink -d 'Shrink attached images that are too large'
-complete -c elkcli -n '__elkcli_at \'ask\'' -l messages -r -f -k -a '(__fish_complete_suffix .json)' -d 'Earlier messages, a JSON array of {role, content}'
+complete -c elkcli -n '__elkcli_at \'ask\'' -l messages -r -f -k -a '(__elkcli_files_first json)' -d 'Earlier messages, a JSON array of {role, content}'
 complete -c elkcli -n '__elkcli_at \'ask\'' -s e -l edit -d 'Write or finish the prompt in an editor'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l no-stdin -d 'Leave standard input alone'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l temperature -r -f -d 'Sampling temperature'
@@ -248,7 +267,7 @@ complete -c elkcli -n '__elkcli_at \'ask\'' -l reasoning-effort -r -f -k -a 'low
 complete -c elkcli -n '__elkcli_at \'ask\'' -l aspect-ratio -r -f -k -a '1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1' -d 'Ask for an image of this shape'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l image-size -r -f -k -a '512 1K 2K 4K' -d 'Ask for an image of this size'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l contents -d 'Also send the documented contents array, mirroring messages'
-complete -c elkcli -n '__elkcli_at \'ask\'' -l schema -r -f -k -a '(__fish_complete_suffix .json)' -d 'A JSON Schema the answer must follow'
+complete -c elkcli -n '__elkcli_at \'ask\'' -l schema -r -f -k -a '(__elkcli_files_first json)' -d 'A JSON Schema the answer must follow'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l schema-retries -r -f -d 'Ask again, with the reason, when the answer does not follow the schema'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l set -r -f -d 'Any other body field'
 complete -c elkcli -n '__elkcli_at \'ask\'' -s H -l header -r -f -d 'A further request header'
@@ -257,7 +276,7 @@ complete -c elkcli -n '__elkcli_at \'ask\'' -l no-stream -d 'off: Stream'
 complete -c elkcli -n '__elkcli_at \'ask\'' -s f -l format -r -f -k -a 'auto markdown text json jsonl' -d 'Output format'
 complete -c elkcli -n '__elkcli_at \'ask\'' -s x -l extract -r -f -k -a 'all 1 -1 python bash json javascript sql diff' -d 'Print only code blocks'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l raw-events -d 'Print the server\'s own objects, one a line'
-complete -c elkcli -n '__elkcli_at \'ask\'' -s o -l output -r -f -k -a '(__fish_complete_directories)' -d 'Where images go'
+complete -c elkcli -n '__elkcli_at \'ask\'' -s o -l output -r -f -k -a '(__elkcli_directories)' -d 'Where images go'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l force -d 'Replace an existing file'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l usage -d 'Usage on stderr'
 complete -c elkcli -n '__elkcli_at \'ask\'' -l no-usage -d 'off: Usage on stderr'
@@ -294,13 +313,13 @@ complete -c elkcli -n '__elkcli_at \'chat\'' -l reasoning-effort -r -f -k -a 'lo
 complete -c elkcli -n '__elkcli_at \'chat\'' -l aspect-ratio -r -f -k -a '1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1' -d 'Ask for an image of this shape'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l image-size -r -f -k -a '512 1K 2K 4K' -d 'Ask for an image of this size'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l contents -d 'Also send the documented contents array, mirroring messages'
-complete -c elkcli -n '__elkcli_at \'chat\'' -l schema -r -f -k -a '(__fish_complete_suffix .json)' -d 'A JSON Schema the answer must follow'
+complete -c elkcli -n '__elkcli_at \'chat\'' -l schema -r -f -k -a '(__elkcli_files_first json)' -d 'A JSON Schema the answer must follow'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l set -r -f -d 'Any other body field'
 complete -c elkcli -n '__elkcli_at \'chat\'' -s H -l header -r -f -d 'A further request header'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l stream -d 'Stream'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l no-stream -d 'off: Stream'
 complete -c elkcli -n '__elkcli_at \'chat\'' -s f -l format -r -f -k -a 'auto markdown text' -d 'Output format'
-complete -c elkcli -n '__elkcli_at \'chat\'' -s o -l output -r -f -k -a '(__fish_complete_directories)' -d 'Where images go'
+complete -c elkcli -n '__elkcli_at \'chat\'' -s o -l output -r -f -k -a '(__elkcli_directories)' -d 'Where images go'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l usage -d 'Usage on stderr'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l no-usage -d 'off: Usage on stderr'
 complete -c elkcli -n '__elkcli_at \'chat\'' -l reasoning -d 'Reasoning on stderr'
@@ -384,7 +403,7 @@ complete -c elkcli -n '__elkcli_at \'history delete\'' -l older-than -r -f -k -a
 complete -c elkcli -n '__elkcli_at \'history delete\'' -s y -l yes -d 'Do not ask'
 complete -c elkcli -n '__elkcli_at \'history delete\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'history delete\'' -f -k -a '(__elkcli_conversations)'
-complete -c elkcli -n '__elkcli_at \'batch\'' -s o -l output -r -f -k -a '(__fish_complete_suffix .jsonl .ndjson)' -d 'Where results go'
+complete -c elkcli -n '__elkcli_at \'batch\'' -s o -l output -r -f -k -a '(__elkcli_files_first jsonl ndjson)' -d 'Where results go'
 complete -c elkcli -n '__elkcli_at \'batch\'' -s j -l jobs -r -f -d 'Requests at once'
 complete -c elkcli -n '__elkcli_at \'batch\'' -l unordered -d 'Results as they come, not in input order'
 complete -c elkcli -n '__elkcli_at \'batch\'' -l template -r -F -d 'The prompt, with {field}s of each line or row in it'
@@ -405,7 +424,7 @@ complete -c elkcli -n '__elkcli_at \'batch\'' -l reasoning-effort -r -f -k -a 'l
 complete -c elkcli -n '__elkcli_at \'batch\'' -l aspect-ratio -r -f -k -a '1:1 2:3 3:2 3:4 4:3 4:5 5:4 9:16 16:9 21:9 1:4 4:1 1:8 8:1' -d 'Ask for an image of this shape'
 complete -c elkcli -n '__elkcli_at \'batch\'' -l image-size -r -f -k -a '512 1K 2K 4K' -d 'Ask for an image of this size'
 complete -c elkcli -n '__elkcli_at \'batch\'' -l contents -d 'Also send the documented contents array, mirroring messages'
-complete -c elkcli -n '__elkcli_at \'batch\'' -l schema -r -f -k -a '(__fish_complete_suffix .json)' -d 'A JSON Schema the answer must follow'
+complete -c elkcli -n '__elkcli_at \'batch\'' -l schema -r -f -k -a '(__elkcli_files_first json)' -d 'A JSON Schema the answer must follow'
 complete -c elkcli -n '__elkcli_at \'batch\'' -l schema-retries -r -f -d 'Ask again, with the reason, when the answer does not follow the schema'
 complete -c elkcli -n '__elkcli_at \'batch\'' -l set -r -f -d 'Any other body field'
 complete -c elkcli -n '__elkcli_at \'batch\'' -s H -l header -r -f -d 'A further request header'
@@ -420,7 +439,7 @@ complete -c elkcli -n '__elkcli_at \'batch\'' -s q -l quiet -d 'No notes or warn
 complete -c elkcli -n '__elkcli_at \'batch\'' -s v -l verbose -d 'Show what goes over the wire'
 complete -c elkcli -n '__elkcli_at \'batch\'' -l color -r -f -k -a 'auto always never' -d 'Colour in the output'
 complete -c elkcli -n '__elkcli_at \'batch\'' -s h -l help -d 'Show this help'
-complete -c elkcli -n '__elkcli_at \'batch\' 0' -f -k -a '(__fish_complete_suffix .jsonl .ndjson)'
+complete -c elkcli -n '__elkcli_at \'batch\' 0' -f -k -a '(__elkcli_files_first jsonl ndjson)'
 complete -c elkcli -n '__elkcli_at \'usage\'' -l since -r -f -k -a '1d 7d 30d 90d' -d 'Only from 7d, 12h or 2w ago, or 2026-11-01, on'
 complete -c elkcli -n '__elkcli_at \'usage\'' -l by -r -f -k -a 'day model profile' -d 'A row for each day, model or profile'
 complete -c elkcli -n '__elkcli_at \'usage\'' -l json -d 'Print one JSON array'

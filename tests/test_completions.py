@@ -59,6 +59,9 @@ CASES = [
     ("elkcli config set model gem", ["gemini-3-pro"]),
     ("elkcli config set image_dir ", ["drawings"]),
     ("elkcli ask -o ", ["drawings"]),
+    ("elkcli ask -a drawings/", ["drawings/elk.png"]),
+    ("elkcli ask -a ./my", ["./my photo.png"]),
+    ("elkcli ask -s @drawings/", ["@drawings/elk.png"]),
     ("elkcli history show ", ["5ww8abcd", "my baking"]),
     ("elkcli ask -S ", ["my baking"]),
 ]
@@ -77,6 +80,7 @@ class Place:
         for name in ["my photo.png", "notes.txt", "city.json", "a:b.json", "program.bin"]:
             (self.work / name).touch()
         (self.work / "drawings").mkdir()
+        (self.work / "drawings/elk.png").touch()
         self.bin.mkdir()
         (self.bin / "elkcli").write_text(
             f"#!/bin/sh\necho \"$@\" >>{self.calls}\n[ \"$1 $2\" != 'history list' ] || printf '{HISTORY}'\n"
@@ -173,6 +177,11 @@ def test_bash_offers_files_of_the_right_kind_and_all_where_there_is_none(place: 
 @needs("fish")
 def test_fish_puts_files_of_the_right_kind_first(place: Place) -> None:
     assert place.fish("elkcli ask --schema ")[:2] == ["a:b.json", "city.json"]
+    assert place.fish("elkcli ask -a ")[-2:] == ["drawings", "program.bin"]
+    assert place.fish("elkcli ask --attach=./my") == ["--attach=./my photo.png"]
+    assert place.fish("elkcli batch no") == ["notes.txt"]
+    (place.work / "many.ndjson").touch()
+    assert place.fish("elkcli batch ")[0] == "many.ndjson"
     assert place.fish("elkcli ask -s @no") == ["@notes.txt"]
     assert place.fish("elkcli ask --aspect-ratio=16:") == ["--aspect-ratio=16:9"]
 
@@ -180,7 +189,7 @@ def test_fish_puts_files_of_the_right_kind_first(place: Place) -> None:
 @pytest.mark.parametrize("shell", [pytest.param(name, marks=needs(name)) for name in ("bash", "fish")])
 def test_nothing_is_started_but_for_conversations(shell: str, place: Place) -> None:
     offer = getattr(place, shell)
-    for line, _ in CASES[:27]:
+    for line, _ in CASES[:-2]:
         offer(line)
     assert place.called == []
     offer("elkcli history show ")

@@ -16,9 +16,9 @@ from generators.surface import (
 from generators.template import template
 
 LOOKED_UP = {
-    "directories": "__fish_complete_directories",
-    "json": "__fish_complete_suffix .json",
-    "jsonl": "__fish_complete_suffix .jsonl .ndjson",
+    "directories": "__elkcli_directories",
+    "json": "__elkcli_files_first json",
+    "jsonl": "__elkcli_files_first jsonl ndjson",
     "keys": "__elkcli_keys",
     "values": "__elkcli_values",
     "models": "__elkcli_models",
@@ -39,7 +39,7 @@ def generate(root: Command, default_model: str) -> str:
         rules="\n".join(rule for command in root.walk() for rule in _rules(command)),
         keys=" ".join(settings_to_set()),
         settings="\n".join(_settings()),
-        media=" ".join(f".{suffix}" for suffix in MEDIA_SUFFIXES),
+        media=" ".join(MEDIA_SUFFIXES),
         model=default_model,
     )
 
@@ -57,7 +57,7 @@ def _settings() -> Iterator[str]:
     for key, words in values_of_settings().items():
         yield f"        case {key}\n            printf '%s\\n' {' '.join(words)}"
     for key, kind in kinds_of_settings().items():
-        yield f"        case {key}\n            {LOOKED_UP.get(kind, '__fish_complete_path (commandline -ct)')}"
+        yield f"        case {key}\n            {LOOKED_UP.get(kind, '__elkcli_files')}"
 
 
 def _rules(command: Command) -> Iterator[str]:

@@ -119,18 +119,37 @@ function __elkcli_values
     end
 end
 
-# A text, or a file behind an @
-function __elkcli_system
-    set -l word (commandline -ct)
-    if string match -q '@*' -- $word
-        for file in (__fish_complete_path (string sub -s 2 -- $word))
-            echo @$file
-        end
-    end
+# The value that is being written, without the option it is joined to
+function __elkcli_word
+    commandline -ct | string replace -r '^(--[\w-]+=|-\w)' ''
+end
+
+# Files and directories that begin like $argv[1], or like the value, as fish itself finds them
+function __elkcli_files
+    set -q argv[1]; or set argv (__elkcli_word)
+    complete -C "__elkcli_is_no_command $argv[1]"
+end
+
+function __elkcli_directories
+    __elkcli_files | string match '*/'
+end
+
+# Files, and before the others those with one of these endings; fish's own function knows but one
+function __elkcli_files_first
+    set -l files (__elkcli_files)
+    string match -re -i '\.(?:'(string join '|' $argv)')$' -- $files
+    printf '%s\n' $files
 end
 
 function __elkcli_media
-    __fish_complete_suffix @MEDIA@
+    __elkcli_files_first @MEDIA@
+end
+
+# A text, or a file behind an @
+function __elkcli_system
+    if set -l word (string match -r '^(["\']?)@(.*)' -- (__elkcli_word))
+        printf '@%s\n' (__elkcli_files "$word[2]$word[3]")
+    end
 end
 
 complete -c elkcli -f
