@@ -28,6 +28,7 @@ model = "x"
 [ profiles . "two words" ]
 """
 HISTORY = "5ww8abcd\t2026-11-01\t3\tclaude\t\tbread: and flour\n6xx8abcd\t2026-10-01\t1\tclaude\tmy baking\tcakes\n"
+LOADER = "/usr/share/bash-completion/bash_completion"
 FORMATS = ["auto", "json", "jsonl", "markdown", "text"]
 
 # The same in every shell: what stands before the cursor, and what Tab offers, sorted
@@ -258,13 +259,12 @@ def typist(place: Place, shell: str) -> Typist:
     if shell == "bash":
         return Typist(place, ["bash", "--norc", "--noprofile", "-i"], f"PS1='> '; . {file}")
     if shell == "bash-completion":
-        loader = "/usr/share/bash-completion/bash_completion"
-        if not Path(loader).exists():
+        if not Path(LOADER).exists():
             pytest.skip("the package bash-completion is not there")
         target = Path(place.env["HOME"], ".local/share/bash-completion/completions/elkcli")
         target.parent.mkdir(parents=True)
         shutil.copy(FOLDER / "elkcli.bash", target)
-        return Typist(place, ["bash", "--norc", "--noprofile", "-i"], f"PS1='> '; . {loader}")
+        return Typist(place, ["bash", "--norc", "--noprofile", "-i"], f"PS1='> '; . {LOADER}")
     if shell == "zsh":
         setup = f"PS1='> '; fpath=({shlex.quote(str(FOLDER))} $fpath); autoload -Uz compinit; compinit -u -D"
         return Typist(place, ["zsh", "-f", "-i"], setup)
@@ -342,11 +342,24 @@ def test_a_place_that_cannot_be_written_is_named(elkcli: Elkcli) -> None:
 
 
 @pytest.mark.slow
-@needs("zsh")
-def test_a_new_zsh_completes_after_the_installation(elkcli: Elkcli, place: Place) -> None:
-    (elkcli.home / ".zshrc").write_text("PS1='> '\nZDOTDIR=~\nskip_global_compinit=1\n")
-    elkcli("--install-completion", "zsh").succeeds()
-    person = Typist(place, ["zsh", "-i"], ":")
+@pytest.mark.parametrize(
+    ("shell", "file", "text"),
+    [
+        pytest.param("bash", ".bashrc", "PS1='> '\n", marks=needs("bash"), id="bash"),
+        pytest.param("bash", ".bashrc", f"PS1='> '\n. {LOADER}\n", marks=needs("bash"), id="bash-completion"),
+        pytest.param("zsh", ".zshrc", "PS1='> '\nZDOTDIR=~\nskip_global_compinit=1\n", marks=needs("zsh"), id="zsh"),
+        pytest.param("fish", ".config/fish/config.fish", "", marks=needs("fish"), id="fish"),
+    ],
+)
+def test_a_new_shell_completes_after_the_installation(
+    shell: str, file: str, text: str, elkcli: Elkcli, place: Place
+) -> None:
+    start_up = elkcli.home / file
+    start_up.parent.mkdir(parents=True, exist_ok=True)
+    start_up.write_text(text)
+    elkcli("--install-completion", shell).succeeds()
+    assert (start_up.read_text() == text) == (shell == "fish" or (LOADER in text and Path(LOADER).exists()))
+    person = Typist(place, [shell, "-i"], ":")
     try:
         person.tab("elkcli as", "elkcli ask")
     finally:

@@ -80,16 +80,26 @@ def _rest(shell: str, variables: Mapping[str, str], home: Path, target: Path) ->
     if shell == "powershell":
         return [f"add this line to the file $PROFILE names:  . '{target}'"]
     if shell == "bash":
-        if any(Path(share, "bash-completion", "bash_completion").exists() for share in BASH_COMPLETION):
+        if _loads_bash_completion(home / ".bashrc"):
             return ["bash finds it by itself; open a new shell"]
         path = shlex.quote(str(target))
-        return [_tell(home / ".bashrc", f"[ ! -r {path} ] || . {path}\n"), "open a new shell"]
+        # a system's own start-up file may load bash-completion, which then finds it when it is wanted
+        line = f"complete -p -D >/dev/null 2>&1 || [ ! -r {path} ] || . {path}\n"
+        return [_tell(home / ".bashrc", line), "open a new shell"]
     lines = (
         f"fpath=({shlex.quote(str(target.parent))} $fpath)\n"
         "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }\n"
         "autoload -Uz _elkcli && compdef _elkcli elkcli\n"
     )
     return [_tell(_directory(variables, "ZDOTDIR", home) / ".zshrc", lines), "open a new shell"]
+
+
+def _loads_bash_completion(file: Path) -> bool:
+    """Whether a start-up file loads the package bash-completion, and it is there."""
+    if not any(Path(share, "bash-completion", "bash_completion").exists() for share in BASH_COMPLETION):
+        return False
+    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+    return any("bash_completion" in line.partition("#")[0] for line in text.splitlines())
 
 
 def _tell(file: Path, lines: str) -> str:
