@@ -32,7 +32,7 @@ from elkcli.storage.settings import Resolved
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import Messages
 from elkcli.terminal.progress import Bar, Progress, State
-from elkcli.terminal.safe import safe
+from elkcli.terminal.safe import safe_json
 
 COUNT_EVERY = 2.0  # seconds after which tokens are counted in history
 STOPS: dict[str, type[Stopped]] = {"SIGINT": Interrupted, "SIGTERM": Terminated, "SIGHUP": HungUp}
@@ -90,7 +90,7 @@ class Batch:
         told |= {"lines": count, "bad": bad}
         out = standard_output(self.environment)
         text = json.dumps(told, ensure_ascii=False, indent=2)
-        out.write(((safe(text) if self.environment.stdout_is_terminal else text) + "\n").encode())
+        out.write(((safe_json(text) if self.environment.stdout_is_terminal else text) + "\n").encode())
         out.flush()
         self.messages.note(f"{count:,} lines" + (f", {bad:,} of them cannot be sent" if bad else ""))
         return 0

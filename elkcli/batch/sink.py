@@ -11,7 +11,7 @@ from elkcli.batch.output import ResultFile
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
 from elkcli.terminal.display import standard_output
-from elkcli.terminal.safe import safe
+from elkcli.terminal.safe import safe_json
 
 
 class Sink:
@@ -65,7 +65,7 @@ class Sink:
     def _print(self, line: bytes) -> None:
         out = self._stream or standard_output(self._environment)
         visible = out is self._environment.stdout and self._environment.stdout_is_terminal
-        out.write(safe(line.decode()).encode() if visible else line)
+        out.write(safe_json(line.decode()).encode() if visible else line)
         out.flush()
 
     def close(self) -> None:

@@ -374,7 +374,9 @@ class _Encoder:
 
 
 def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    from elkcli.terminal.safe import safe_json
+
+    return safe_json(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def _print(environment: Environment, text: str) -> None:

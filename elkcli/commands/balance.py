@@ -15,7 +15,7 @@ from elkcli.errors import ApiError, TokenRefused
 from elkcli.secret import Token
 from elkcli.storage.settings import resolve
 from elkcli.terminal.display import standard_output
-from elkcli.terminal.safe import safe_line
+from elkcli.terminal.safe import safe_json, safe_line
 from elkcli.value import changed
 
 HELP = """What the token has left.
@@ -70,6 +70,7 @@ def balance(
     if as_json:
         entry = found.as_json() | ({"keys": [key.as_json() for key in keys]} if account else {})
         text = json.dumps(entry, ensure_ascii=False, indent=2) + "\n"
+        text = safe_json(text) if environment.stdout_is_terminal else text
     else:
         text = _told(found) + "".join(f"key {safe_line(key.name or '?', 60)}: {_left(key)}\n" for key in keys)
     out.write(text.encode("utf-8", "backslashreplace"))

@@ -19,7 +19,7 @@ from elkcli.secret import Token
 from elkcli.storage import credentials
 from elkcli.storage.settings import KEYS, Resolved, about, load, resolve, unknown_key
 from elkcli.terminal.display import standard_output
-from elkcli.terminal.safe import safe_line
+from elkcli.terminal.safe import safe_json, safe_line
 
 app = typer.Typer(
     add_completion=False,
@@ -178,7 +178,8 @@ def list_(ctx: typer.Context, profile: options.Profile = None, as_json: Json = F
     rows = list(_rows(environment, resolved))
     if as_json:
         entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
-        _print(environment, json.dumps(entries, ensure_ascii=False, indent=2))
+        text = json.dumps(entries, ensure_ascii=False, indent=2)
+        _print(environment, safe_json(text) if environment.stdout_is_terminal else text)
         return 0
     width = max(len(key) for key, _, _ in rows)
     values = [safe_line(_plain(value), 60) if environment.stdout_is_terminal else _flat(value) for _, value, _ in rows]

@@ -21,7 +21,7 @@ from elkcli.storage.history import Conversation, History
 from elkcli.storage.settings import resolve
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import Messages, wants_color
-from elkcli.terminal.safe import safe
+from elkcli.terminal.safe import safe, safe_json
 from elkcli.terminal.tables import Column, tab_separated, table
 
 app = typer.Typer(
@@ -107,7 +107,8 @@ def show(
     if form == "json":
         _print_json(environment, transcript.document(conversation, turns))
     elif form == "jsonl":
-        _print(environment, "".join(_line(one) for one in transcript.lines(conversation, turns)))
+        text = "".join(_line(one) for one in transcript.lines(conversation, turns))
+        _print(environment, safe_json(text) if environment.stdout_is_terminal else text)
     elif form == "text":
         text = transcript.plain(turns)
         _print(environment, safe(text) if environment.stdout_is_terminal else text)
@@ -195,7 +196,7 @@ def export(
                 else:
                     text = ("\n" if place else "") + transcript.markdown(one, turns)
                 if output is None and environment.stdout_is_terminal:
-                    text = safe(text)
+                    text = safe_json(text) if form == "jsonl" else safe(text)
                 out.write(_bytes(text))
             out.flush()
     return 0
@@ -292,7 +293,7 @@ def _print(environment: Environment, text: str) -> None:
 
 def _print_json(environment: Environment, value: object) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-    _print(environment, safe(text) if environment.stdout_is_terminal else text)
+    _print(environment, safe_json(text) if environment.stdout_is_terminal else text)
 
 
 def _print_table(environment: Environment, columns: list[Column], rows: Sequence[Sequence[str]]) -> None:

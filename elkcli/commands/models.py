@@ -14,7 +14,7 @@ from elkcli.storage import model_cache
 from elkcli.storage.settings import resolve
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import wants_color
-from elkcli.terminal.safe import safe_line
+from elkcli.terminal.safe import safe_json, safe_line
 
 HELP = """The models this token may use.
 
@@ -55,6 +55,7 @@ def models(
     found = [model for model in listed if wanted is None or _matches(model["id"], wanted)]
     if as_json:
         text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+        text = safe_json(text) if environment.stdout_is_terminal else text
     elif not found:
         text = ""
     elif environment.stdout_is_terminal and not quiet:

@@ -15,6 +15,7 @@ from elkcli.storage.history import History, Spent
 from elkcli.storage.settings import load, resolve
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import Messages, wants_color
+from elkcli.terminal.safe import safe_json
 from elkcli.terminal.screen import measure
 from elkcli.terminal.tables import Cell, Column, tab_separated, table
 
@@ -73,6 +74,7 @@ def usage(
     rows = grouped(spent, keys, prices)
     if as_json:
         text = json.dumps([_object(keys, row) for row in rows], ensure_ascii=False, indent=2) + "\n"
+        text = safe_json(text) if environment.stdout_is_terminal else text
     elif environment.stdout_is_terminal:
         text = _drawn(environment, keys, rows, any(row.money is not None for row in rows)) if rows else ""
     else:

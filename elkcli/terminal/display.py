@@ -22,7 +22,7 @@ from elkcli.conversation import (
 )
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, Incomplete
-from elkcli.terminal.safe import safe
+from elkcli.terminal.safe import SafeStream, safe, safe_json
 
 
 class Display(Protocol):
@@ -59,10 +59,11 @@ class TextDisplay:
     def __init__(self, environment: Environment, *, reasoning: bool = False, spinner: Any = None) -> None:
         self._out = standard_output(environment)
         self._environment = environment
-        self._safe = environment.stdout_is_terminal
+        self._safe = SafeStream() if environment.stdout_is_terminal else None
         self._reasoning = reasoning
         self._spinner = spinner
-        self._thinking = False
+        self._thinking: SafeStream | None = None
+        self._dims = environment.stderr_is_terminal and environment.variables.get("TERM") != "dumb"
         self._last = ""
         self._later: dict[int, list[str]] = {}
         self._calls: list[str] = []
@@ -76,7 +77,7 @@ class TextDisplay:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._quiet()
-        if self._thinking:
+        if self._thinking is not None:
             self._think_end()
         if kind is None or not issubclass(kind, OSError):
             for _, texts in sorted(self._later.items()):
@@ -113,13 +114,15 @@ class TextDisplay:
             return
         if self._spinner is not None:
             self._quiet()
-        if self._thinking:
+        if self._thinking is not None:
             self._think_end()
         self._last = text[-1]
-        self._out.write((safe(text) if self._safe else text).encode())
+        self._out.write((text if self._safe is None else self._safe.feed(text)).encode())
         self._out.flush()
 
     def _end_line(self) -> None:
+        if self._safe is not None and (held := self._safe.close()):
+            self._out.write(held.encode())
         if self._last and self._last != "\n":
             self._write("\n")
 
@@ -132,16 +135,17 @@ class TextDisplay:
         self._quiet()
         stderr = self._environment.stderr
         with suppress(OSError):
-            if not self._thinking:
-                self._thinking = True
-                stderr.write("\x1b[2m" if self._environment.stderr_is_terminal else "")
-            stderr.write(safe(text))
+            if self._thinking is None:
+                self._thinking = SafeStream()
+                stderr.write("\x1b[2m" if self._dims else "")
+            stderr.write(self._thinking.feed(text))
             stderr.flush()
 
     def _think_end(self) -> None:
-        self._thinking = False
+        held = self._thinking.close() if self._thinking is not None else ""
+        self._thinking = None
         with suppress(OSError):
-            self._environment.stderr.write("\x1b[0m\n\n" if self._environment.stderr_is_terminal else "\n\n")
+            self._environment.stderr.write(held + ("\x1b[0m\n\n" if self._dims else "\n\n"))
             self._environment.stderr.flush()
 
 
@@ -191,6 +195,7 @@ class JsonlDisplay:
 
     def __init__(self, environment: Environment, *, raw: bool = False) -> None:
         self._out = standard_output(environment)
+        self._safe = environment.stdout_is_terminal
         self._raw = raw
         self._began = time.monotonic()
 
@@ -256,5 +261,6 @@ class JsonlDisplay:
             self._line({"type": "error", "error": piece.error.as_json(), "finish_reason": piece.reason})
 
     def _line(self, event: dict[str, Any]) -> None:
-        self._out.write(json.dumps(event, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+        text = json.dumps(event, ensure_ascii=False)
+        self._out.write((safe_json(text) if self._safe else text).encode("utf-8", "backslashreplace") + b"\n")
         self._out.flush()

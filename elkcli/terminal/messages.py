@@ -8,7 +8,7 @@ from collections.abc import Callable
 from elkcli.conversation import Usage
 from elkcli.environment import Environment
 from elkcli.errors import ElkError
-from elkcli.terminal.safe import safe_line
+from elkcli.terminal.safe import safe_json, safe_line
 
 LONGEST = 2000
 
@@ -48,7 +48,9 @@ class Messages:
 
     def line(self, text: str, style: str = "") -> None:
         """One line as it is, made safe."""
-        text = safe_line(text, LONGEST)
+        self._say(safe_line(text, LONGEST), style)
+
+    def _say(self, text: str, style: str = "") -> None:
         if style and self.color:
             text = f"\x1b[{style}m{text}\x1b[0m"
         if self.route is not None:
@@ -70,7 +72,7 @@ class Messages:
         if self.quiet:
             return
         if self.as_json:
-            self.line(json.dumps({"warning": {"message": text}}, ensure_ascii=False))
+            self._say(safe_json(json.dumps({"warning": {"message": text}}, ensure_ascii=False)))
         else:
             self.line(f"warning: {text}", "33")
 
@@ -82,7 +84,7 @@ class Messages:
     def error(self, error: ElkError) -> None:
         """What failed, and what to do."""
         if self.as_json:
-            self.line(json.dumps({"error": error.as_json()}, ensure_ascii=False))
+            self._say(safe_json(json.dumps({"error": error.as_json()}, ensure_ascii=False)))
             return
         words = error.message
         if error.request_id and error.request_id not in words:

@@ -61,6 +61,11 @@ def safe_line(text: str, limit: int = 200) -> str:
     return line[: max(limit - 1, 0)] + "…"
 
 
+def safe_json(text: str) -> str:
+    """JSON of the same value, in which each character that acts on a terminal or hides is spelt as an escape."""
+    return _forbidden().sub(lambda found: _escaped(text, found.start()), text)
+
+
 class SafeStream:
     """``safe`` for text in pieces: the pieces that come out are together what ``safe`` makes of the whole."""
 
@@ -118,6 +123,15 @@ def _stand_in(text: str, at: int) -> str:
     if _belongs(text, at, character):
         return character
     return f"<U+{code:04X}>"
+
+
+def _escaped(text: str, at: int) -> str:
+    """``\\u`` and four digits, twice for two units of UTF-16; outside strings there is nothing to escape."""
+    character = text[at]
+    if _belongs(text, at, character):
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[unit]:02x}{units[unit + 1]:02x}" for unit in range(0, len(units), 2))
 
 
 def _belongs(text: str, at: int, character: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from elkcli.conversation import Event, Piece, Reasoning, SavedMedia, Text, in_order
 from elkcli.environment import Environment
 from elkcli.terminal.display import standard_output
+from elkcli.terminal.safe import safe_json
 
 _THOUGHTS = {"reasoning_content", "reasoning"}
 
@@ -21,6 +22,7 @@ class JsonDisplay:
 
     def __init__(self, environment: Environment) -> None:
         self._out = standard_output(environment)
+        self._safe = environment.stdout_is_terminal
         self._collected = Collected()
         self._texts: dict[int, list[str]] = {}
         self._thoughts: dict[int, list[str]] = {}
@@ -37,7 +39,8 @@ class JsonDisplay:
             return
         if self._saved:
             self._refer(reply)
-        self._out.write(json.dumps(reply, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n")
+        text = json.dumps(reply, ensure_ascii=False, indent=2)
+        self._out.write((safe_json(text) if self._safe else text).encode("utf-8", "backslashreplace") + b"\n")
         self._out.flush()
 
     def show(self, piece: Piece) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elkcli.terminal.safe import SafeStream, safe, safe_line
+from elkcli.terminal.safe import SafeStream, safe, safe_json, safe_line
 
 NASTY = "\x00\x07\x08\x0d\x1b\x7f\x9b\u00ad\u200b\u200c\u200d\u200e\u202e\u2028\u2066\u3164\ufe0f\ufeff\ud800\U000e0041"
 SEEN_FORMATS = set("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd")
@@ -55,6 +56,14 @@ def test_nothing_forbidden_is_left(text: str) -> None:
         if character in "\n\t" or character in SEEN_FORMATS or character in ALLOWED_IN_CONTEXT:
             continue
         assert unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}, hex(ord(character))
+
+
+@settings(max_examples=200)
+@given(texts)
+def test_json_keeps_its_value_and_nothing_in_it_acts(text: str) -> None:
+    result = safe_json(json.dumps({text: [text]}, ensure_ascii=False, indent=2))
+    assert json.loads(result) == json.loads(json.dumps({text: [text]}))
+    assert safe(result) == result
 
 
 @settings(max_examples=200)

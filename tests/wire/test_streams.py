@@ -331,6 +331,37 @@ def test_control_characters_reach_a_pipe_untouched_and_a_terminal_never(elkcli: 
     assert "owned" in shown
 
 
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_json_at_a_terminal_spells_what_would_act_on_it_and_says_the_same(
+    form: str, elkcli: Elkcli, server: Server
+) -> None:
+    evil = "a\x1b[2J b\x9b31m c\x7f d\u202e e\u200b f\ufeff g\U000e0041 👩\u200d👧"
+    server.says(evil)
+    result = elkcli("ask", "hi", "-f", form, "--stream", terminal=True)
+    assert not set("\x1b\x9b\x7f\u202e\u200b\ufeff\U000e0041") & set(result.text)
+    assert "👩\u200d👧" in result.text
+    said = result.json["choices"][0]["message"]["content"] if form == "json" else result.events[1]["text"]
+    assert said == evil
+
+
+def test_a_long_error_as_json_is_not_cut(elkcli: Elkcli, server: Server) -> None:
+    server.streams(chunk("x"), {"error": {"message": "word " * 900, "code": "odd" * 700}})
+    assert json.loads(elkcli("ask", "hi", "-f", "json").err)["error"]["kind"] == "incomplete"
+
+
+def test_plain_text_at_a_terminal_is_the_same_however_it_was_cut(elkcli: Elkcli, server: Server) -> None:
+    text = "one\r\ntwo 👩\u200d👧 ❤\ufe0f three\r"
+    server.says(chunks=list(text), reasoning=None)
+    result = elkcli("ask", "hi", "-f", "text", "--no-usage", terminal=True)
+    assert result.text == "one\ntwo 👩\u200d👧 ❤\ufe0f three␍\n"
+
+
+def test_thoughts_are_not_dimmed_on_a_terminal_that_is_dumb(elkcli: Elkcli, server: Server) -> None:
+    server.says("Hello", reasoning="Thinking")
+    assert "\x1b" in elkcli("ask", "hi", "-f", "text", terminal=True).err
+    assert "\x1b" not in elkcli("ask", "hi", "-f", "text", terminal=True, env={"TERM": "dumb"}).err
+
+
 def test_control_characters_in_an_error_never_reach_a_terminal(elkcli: Elkcli, server: Server) -> None:
     server.fails(400, {"error": {"message": "bad \x1b]0;owned\x07\x1b[2J\r\x9b thing\nmore", "code": "\x1b[31mx"}})
     for terminal in (False, True):
