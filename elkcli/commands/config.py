@@ -270,6 +270,7 @@ def check(
     verbose: options.Verbose = False,
 ) -> int:
     """Ask the server whether the address, the token and the model are right."""
+    from elkcli.api.catalog import models_in
     from elkcli.commands.turn import client_for, speaker, token_for
     from elkcli.errors import ApiError, TokenRefused
 
@@ -282,18 +283,13 @@ def check(
     token = token_for(environment, resolved)
     with client_for(environment, settings, token, messages, paced=False) as client:
         try:
-            reply = client.get("/models")
+            models = [model["id"] for model in models_in(client.get("/models"))]
         except TokenRefused:
             _say(environment, "base URL", f"{settings.base_url} reached")
             _say(environment, "token", f"{token.masked if token else 'none'} refused")
             raise
     _say(environment, "base URL", f"{settings.base_url} reached")
     _say(environment, "token", f"{token.masked} accepted" if token else "not needed")
-    models = [
-        entry["id"]
-        for entry in (reply.get("data") if isinstance(reply, dict) else None) or []
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str)
-    ]
     if settings.model in models:
         _say(environment, "model", f"{settings.model} known")
         return 0

@@ -428,6 +428,13 @@ def test_check_ends_with_the_codes_of_ask(status: int, body: object, code: int, 
     assert "Traceback" not in result.err
 
 
+@pytest.mark.parametrize("body", [{"models": [{"name": "models/m"}]}, {"data": ["m", 3]}])
+def test_check_reads_every_list_that_models_reads(body: object, elkcli: Elkcli, server: Server) -> None:
+    env = checked(elkcli, server)
+    server.serves("/v1/models", body)
+    assert "m known" in elkcli("config", "check", env=env).succeeds().text
+
+
 def test_check_without_a_server_or_a_token(elkcli: Elkcli, server: Server, closed_port: int) -> None:
     env = {"ELKCLI_BASE_URL": f"http://127.0.0.1:{closed_port}"}
     assert elkcli("config", "check", "--retries", "0", env=env).code == 7
