@@ -175,7 +175,7 @@ def list_(ctx: typer.Context, profile: options.Profile = None, as_json: Json = F
     """Every setting, its value, and where the value comes from."""
     environment: Environment = ctx.obj
     resolved = resolve(environment, profile=profile)
-    rows = list(_rows(environment, resolved))
+    rows = list(_rows(environment, resolved, given=bool(profile)))
     if as_json:
         entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
         text = json.dumps(entries, ensure_ascii=False, indent=2)
@@ -192,13 +192,13 @@ def list_(ctx: typer.Context, profile: options.Profile = None, as_json: Json = F
     return 0
 
 
-def _rows(environment: Environment, resolved: Resolved) -> Iterator[tuple[str, Any, str]]:
-    if environment.variables.get("ELKCLI_PROFILE"):
+def _rows(environment: Environment, resolved: Resolved, *, given: bool) -> Iterator[tuple[str, Any, str]]:
+    if given:
+        by = "option"
+    elif environment.variables.get("ELKCLI_PROFILE"):
         by = "environment"
     elif resolved.file.profile == resolved.profile and resolved.profile:
         by = "file"
-    elif resolved.profile:
-        by = "option"
     else:
         by = "default"
     yield "profile", resolved.profile or "default", by

@@ -188,6 +188,22 @@ def test_list_tells_where_each_value_comes_from(elkcli: Elkcli) -> None:
     assert all(key in plain for key in rows)
 
 
+@pytest.mark.parametrize(
+    ("file", "variable", "option", "named", "origin"),
+    [
+        (None, None, None, "default", "default"), ("a", None, None, "a", "file"),
+        ("a", "b", None, "b", "environment"), ("a", "b", "a", "a", "option"), (None, None, "b", "b", "option"),
+    ],
+)  # fmt: skip
+def test_list_tells_where_the_profile_comes_from(
+    file: str | None, variable: str | None, option: str | None, named: str, origin: str, elkcli: Elkcli
+) -> None:
+    elkcli.configure((f"profile = '{file}'\n" if file else "") + "[profiles.a]\n[profiles.b]\n")
+    words = ["-p", option] if option else []
+    listed = elkcli("config", "list", "--json", *words, env={"ELKCLI_PROFILE": variable}).succeeds().json
+    assert {"key": "profile", "value": named, "origin": origin} in listed
+
+
 def test_path_is_the_file(elkcli: Elkcli) -> None:
     elkcli("config", "path").succeeds(f"{elkcli.config}/config.toml\n".encode())
 
