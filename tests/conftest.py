@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +30,10 @@ TOKEN = "sk-test-dontleakthis0123456789abcdef"
 hypothesis.settings.register_profile("elkcli", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("elkcli")
 TREE = Path(__file__).resolve().parent.parent
+# what is started here is to hear its signals, though this was started by nohup or in the background of a script
+for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 def needs(program: str) -> pytest.MarkDecorator:
