@@ -63,6 +63,8 @@ def test_after_a_pause_in_the_shell_nothing_of_the_shell_is_erased() -> None:
     terminal.see("number 5")
     terminal.signal(signal.SIGSTOP)
     terminal.settle(0.2)
+    terminal.view.carriage_return()  # as shells do: the open row may have no room for their words
+    terminal.view.linefeed()
     terminal.view.draw("[1]+ Stopped")
     terminal.view.carriage_return()
     terminal.view.linefeed()
