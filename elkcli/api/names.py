@@ -26,13 +26,14 @@ class Backend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        """Connect to the first address of ``host`` that answers."""
+        """Connect to the first address of ``host`` that answers. Each has its share of the time that is left."""
         ends = None if timeout is None else time.monotonic() + timeout
         problem: Exception | None = None
-        for address in _addresses(host, port, timeout):
-            left = None if ends is None else max(0.001, ends - time.monotonic())
+        addresses = _addresses(host, port, timeout)
+        for place, address in enumerate(addresses):
+            share = None if ends is None else max(0.001, (ends - time.monotonic()) / (len(addresses) - place))
             try:
-                return super().connect_tcp(address, port, left, local_address, socket_options)
+                return super().connect_tcp(address, port, share, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
                 problem = caught
         raise problem or httpcore.ConnectError(f"{host} has no address")
