@@ -22,7 +22,7 @@ import hypothesis
 import pytest
 
 from elkcli.environment import Environment
-from tests.server import Server
+from tests.server import SecureServer, Server
 from tests.terminals import Terminal
 
 TOKEN = "sk-test-dontleakthis0123456789abcdef"
@@ -345,6 +345,26 @@ def server(elkcli: Elkcli) -> Iterator[Server]:
     running.close()
 
 
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    """A certificate and its key: of this machine, and of another one. None is trusted by itself."""
+    folder = tmp_path_factory.mktemp("tls")
+    return {
+        "right": issue(folder, "right", "IP:127.0.0.1,DNS:localhost"),
+        "other": issue(folder, "other", "DNS:elsewhere.example"),
+    }
+
+
+@pytest.fixture
+def secure(certificates: dict[str, tuple[Path, Path]], elkcli: Elkcli) -> Iterator[SecureServer]:
+    """The server behind TLS, to which ``elkcli`` is pointed. It tries once, and does not trust it yet."""
+    running = SecureServer(*certificates["right"])
+    running.says()
+    elkcli.variables |= {"ELKCLI_BASE_URL": running.url, "ELKCLI_TOKEN": TOKEN, "ELKCLI_RETRIES": "0"}
+    yield running
+    running.close()
+
+
 @pytest.fixture
 def token() -> str:
     return TOKEN
@@ -355,6 +375,17 @@ def closed_port() -> int:
     """A port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def issue(folder: Path, name: str, san: str) -> tuple[Path, Path]:
+    """A self-signed certificate and its key."""
+    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", f"/CN={name}", "-addext", f"subjectAltName={san}", "-out", certificate, "-keyout", key],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key
 
 
 def wait_until(condition: Callable[[], object], *, within: float = 10.0, what: str = "it") -> None:

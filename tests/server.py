@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 
 ID = "chatcmpl-20260724061032"
@@ -399,6 +401,19 @@ class Server:
                         pass
                 return False
         return True
+
+
+class SecureServer(Server):
+    """The scripted server behind TLS."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(certificate, key)
+        super().__init__()
+        self.url = self.url.replace("http:", "https:")
+
+    def _secure(self, connection: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(connection, server_side=True)
 
 
 def _let_go(connection: socket.socket) -> None:

@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager, suppress
 
 import httpx
 
+from elkcli.api.ahead import CONNECT_SECONDS
 from elkcli.api.connection import (
     AFTER_DONE_SECONDS,
     AFTER_REASON_SECONDS,
-    CONNECT_SECONDS,
     ERROR_BODY,
     ERROR_SECONDS,
     MOST_REDIRECTS,

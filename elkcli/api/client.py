@@ -26,7 +26,6 @@ from elkcli.api.connection import (
     pause,
     redirect,
     refusal,
-    trust,
     unpacked,
 )
 from elkcli.api.failures import Lost, Progress, silent, translated
@@ -42,10 +41,9 @@ from elkcli.conversation import Event, Failure, Finished, Media, Piece, Reasonin
 from elkcli.errors import ApiError, ConfigError, ElkError
 from elkcli.value import changed
 
-__all__ = ["Client", "Connection", "trust"]
-
 MOST_LEFTOVERS = 8  # reads after the end of an answer; a server that goes on talking is hung up on
 REPLY_BODY = 32 * 1024 * 1024
+_LIMITS = httpx.Limits(max_connections=None, keepalive_expiry=15.0)  # a person reads an answer before the next question
 
 
 class Client:
@@ -68,6 +66,7 @@ class Client:
         self._notify = notify or (lambda line: None)
         self._log = log
         self._http: dict[str, httpx.Client] = {}  # by origin, since each may have its proxy
+        self._pool: Any = None  # the connections to the base URL
         self._socket: Any = None
         self._progress = Progress()
         self._watch = Watch(self._hang_up)
@@ -81,12 +80,22 @@ class Client:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._to.ahead is not None:
+            self._to.ahead.close()
         while self._http:
             self._http.popitem()[1].close()
 
     def warm(self) -> None:
         """Load what a request needs and set up TLS, ahead of the first one."""
         self._client(self._to.base_url)
+
+    def approach(self) -> None:
+        """Connect to the server in a thread, unless a connection is open, since a request will be sent soon."""
+        if self._to.ahead is None:
+            return
+        self.warm()
+        if not any(one.is_available() and not one.has_expired() for one in self._pool.connections):
+            self._to.ahead.begin()
 
     # Asking
 
@@ -270,9 +279,13 @@ class Client:
             else:
                 with usable():
                     transport: Any = httpx.HTTPTransport(
-                        verify=self._to.trust(url), proxy=proxy_for(url), trust_env=False
+                        verify=self._to.trust(url), proxy=proxy_for(url), trust_env=False, limits=_LIMITS
                     )
-                transport._pool._network_backend = Backend()  # httpx has no word of its own for it
+                # httpx has no words of its own for these
+                pool = transport._pool
+                pool._network_backend = Backend()
+                if origin(url) == origin(self._to.base_url):
+                    pool._network_backend, self._pool = Backend(self._to.ahead), pool
                 http = httpx.Client(transport=transport, timeout=limits)
             self._http[where] = http
         return http

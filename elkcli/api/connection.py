@@ -10,20 +10,20 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 
+from elkcli.api.ahead import CONNECT_SECONDS, Ahead
 from elkcli.api.failures import Lost, silent
 from elkcli.api.request import Request
 from elkcli.api.sse import BOM, Events
+from elkcli.api.trust import trust
 from elkcli.api.verdict import can_retry, from_response
-from elkcli.errors import ApiError, ConfigError, ElkError, Incomplete, Unreachable
+from elkcli.errors import ApiError, ElkError, Incomplete, Unreachable
 from elkcli.secret import Token
 from elkcli.value import Value
 
-CONNECT_SECONDS = 10.0
 AFTER_REASON_SECONDS = 5.0  # a finish reason has come: what may follow is usage, and it follows at once
 AFTER_DONE_SECONDS = 0.02
 LONGEST_WAIT = 60.0
@@ -38,7 +38,8 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 class Connection(Value):
     """Where to send, and how patiently. ``transport`` replaces the network (the demo's does).
 
-    ``further`` are headers of the user's own, for requests that are no question (those bring theirs).
+    ``further`` are headers of the user's own, for requests that are no question (those bring theirs). ``ahead`` opens a
+    connection before it is asked for.
     """
 
     base_url: str
@@ -49,6 +50,7 @@ class Connection(Value):
     transport: Callable[[], httpx.BaseTransport] | None = None
     sleep: Callable[[float], None] = time.sleep
     further: Mapping[str, str] = {}
+    ahead: Ahead | None = None
 
     @property
     def host(self) -> str:
@@ -63,7 +65,7 @@ class Connection(Value):
         """The certificates to trust of who serves ``url``, else the base URL; none are loaded for plain http."""
         if self.ca_file is None and urlsplit(url or self.base_url).scheme == "http":
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        return trust(self.ca_file)
+        return trust(self.ca_file) if self.ahead is None else self.ahead.trust()
 
     def headers(self, request: Request, url: str) -> dict[str, str]:
         """The headers to send to ``url``: with the token only where that is at the base URL's own origin."""
@@ -233,29 +235,6 @@ def redirect(response: httpx.Response, url: str, method: str) -> str | None:
         hint="if that is right, set it as base URL: elkcli config set base_url",
         status=response.status_code,
     )
-
-
-def trust(ca_file: str | None) -> ssl.SSLContext:
-    """Certificates of ``ca_file``, of ``SSL_CERT_FILE``, or of the system. Raises :class:`ConfigError`."""
-    import os
-
-    chosen = ca_file or os.environ.get("SSL_CERT_FILE")
-    try:
-        if chosen:
-            return ssl.create_default_context(cafile=Path(chosen).expanduser())
-        context = ssl.create_default_context()
-    except (OSError, ssl.SSLError) as problem:
-        said = "there is none" if isinstance(problem, ssl.SSLError) else (problem.strerror or str(problem)).lower()
-        raise ConfigError(
-            f"the certificates in {chosen or 'the system store'} cannot be read: {said}",
-            hint=f"see {'elkcli config get ca_file' if ca_file else 'SSL_CERT_FILE'}" if chosen else None,
-        ) from problem
-    paths = ssl.get_default_verify_paths()
-    if not paths.cafile and not paths.capath and not context.cert_store_stats()["x509_ca"]:
-        import certifi  # comes with httpx; for systems whose Python knows no store
-
-        context.load_verify_locations(certifi.where())
-    return context
 
 
 # What a response says

@@ -7,16 +7,23 @@ would do nothing for half a minute.
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from ipaddress import ip_address
 from typing import Any
 
 import httpcore
+from httpcore._backends.sync import SyncStream  # what its own way to connect gives; it has no public name
+
+from elkcli.api.ahead import Ahead, Call
 
 
 class Backend(httpcore.SyncBackend):
-    """httpcore's own way to connect, but for the names."""
+    """httpcore's own way to connect, but for the names, and for what was connected ahead."""
+
+    def __init__(self, ahead: Ahead | None = None) -> None:
+        self._ahead = ahead
 
     def connect_tcp(
         self,
@@ -27,6 +34,12 @@ class Backend(httpcore.SyncBackend):
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first address of ``host`` that answers. Each has its share of the time that is left."""
+        try:
+            call = self._ahead.take(host, port) if self._ahead is not None else None
+        except TimeoutError as late:
+            raise httpcore.ConnectTimeout(str(late)) from late
+        if call is not None:
+            return Coming(call)
         ends = None if timeout is None else time.monotonic() + timeout
         problem: Exception | None = None
         addresses = _addresses(host, port, timeout)
@@ -37,6 +50,29 @@ class Backend(httpcore.SyncBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
                 problem = caught
         raise problem or httpcore.ConnectError(f"{host} has no address")
+
+
+class Coming(SyncStream):
+    """A connection made ahead, of which TLS may still be under way."""
+
+    def __init__(self, call: Call) -> None:
+        assert call.socket is not None
+        super().__init__(call.socket)
+        self._call = call
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Wait for TLS, which was begun with the same certificates and the same name."""
+        try:
+            return SyncStream(self._call.agree())
+        except TimeoutError as problem:
+            raise httpcore.ConnectTimeout(str(problem)) from problem
+        except OSError as problem:
+            raise httpcore.ConnectError(str(problem)) from problem
+        except BaseException:
+            self._call.close()
+            raise
 
 
 def _addresses(host: str, port: int, timeout: float | None) -> list[str]:

@@ -181,7 +181,9 @@ class _Assembly:
             self.close()
         if self._client is None:
             token = token_for(self._environment, resolved)
-            self._client = client_for(self._environment, resolved.settings, token, messages, profile=resolved.profile)
+            self._client = client_for(
+                self._environment, resolved.settings, token, messages, profile=resolved.profile, at_once=False
+            )
             self._client_is_for = wanted
         return self._client
 
@@ -204,6 +206,14 @@ class _Assembly:
             if self._environment.stdout_is_terminal:
                 import elkcli.terminal.markdown
                 import elkcli.terminal.painter  # noqa: F401
+
+    def approach(self, resolved: Resolved) -> None:
+        """Connect to the server of a client that is there."""
+        from contextlib import suppress
+
+        with suppress(Exception):  # what is wrong is told when something is sent
+            if self._client is not None:
+                self._client_of(resolved, self.speaker(resolved.settings)).approach()
 
     def attach(self, name: str) -> Part:
         """The part that a file or address is."""

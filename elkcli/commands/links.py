@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from elkcli.api.client import trust
 from elkcli.api.fetch import fetch
+from elkcli.api.trust import trust
 from elkcli.conversation import Media
 from elkcli.errors import ElkError, Incomplete
 from elkcli.media import sniff

@@ -152,8 +152,8 @@ def attachments(
     from elkcli.storage.attachments import as_part, load
 
     def download(url: str) -> bytes:
-        from elkcli.api.client import trust
         from elkcli.api.fetch import fetch as get
+        from elkcli.api.trust import trust
 
         return get(url, verify=trust(settings.ca_file))
 

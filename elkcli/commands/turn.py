@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from elkcli.terminal.messages import Messages, wants_color
 from elkcli.value import changed
 
 if TYPE_CHECKING:
+    from elkcli.api.ahead import Ahead
     from elkcli.api.client import Client
     from elkcli.api.connection import Connection
     from elkcli.chat import Answer, Record, Saver
@@ -126,7 +128,12 @@ def token_for(environment: Environment, resolved: Resolved) -> Token | None:
 
 
 def connection_for(
-    environment: Environment, settings: Settings, token: Token | None, *, paced: bool = True
+    environment: Environment,
+    settings: Settings,
+    token: Token | None,
+    *,
+    paced: bool = True,
+    ahead: Ahead | None = None,
 ) -> Connection:
     """Where the settings send; for the demo, the server as well."""
     from elkcli.api.connection import Connection
@@ -146,7 +153,22 @@ def connection_for(
         transport=transport,
         sleep=environment.sleep,
         further=settings.headers,
+        ahead=ahead,
     )
+
+
+def _ahead(settings: Settings, *, at_once: bool) -> Ahead | None:
+    """What connects before the client is there, where that saves time: plain http begins with no more than one trip."""
+    if settings.base_url == DEMO_URL or (at_once and not settings.base_url.startswith("https:")):
+        return None
+    from elkcli.api.ahead import CONNECT_SECONDS, Ahead
+
+    ahead = Ahead(settings.base_url, ca_file=settings.ca_file, seconds=min(CONNECT_SECONDS, settings.timeout))
+    if at_once:
+        ahead.begin()
+        with suppress(ConfigError):  # told when they are used
+            ahead.trust()  # before all else, since TLS waits for it
+    return ahead
 
 
 def client_for(
@@ -157,11 +179,13 @@ def client_for(
     *,
     paced: bool = True,
     profile: str | None = None,
+    at_once: bool = True,
 ) -> Client:
-    """The client for the server of the settings."""
-    from elkcli.api.client import Client
+    """The client for the server of the settings. ``at_once``: what it is made for will be asked without delay."""
+    ahead = _ahead(settings, at_once=at_once)
+    from elkcli.api.client import Client  # takes a while, in which the connection comes to be
 
-    connection = connection_for(environment, settings, token, paced=paced)
+    connection = connection_for(environment, settings, token, paced=paced, ahead=ahead)
 
     def notify(line: str) -> None:
         if messages.verbose or environment.stderr_is_terminal:

@@ -25,20 +25,32 @@ def run(session: Session) -> int:
     session.interactive = True
     warming = threading.Thread(target=session.assembly.warm, args=(session.resolved,), name="warming", daemon=True)
 
+    approaching: list[threading.Thread] = []
+
     def ready() -> None:
         gc.freeze()
         gc.enable()  # a chat is no short run
         warming.start()
 
+    def typing() -> None:
+        approaching[:] = [threading.Thread(target=approach, name="approaching", daemon=True)]
+        approaching[0].start()
+
+    def approach() -> None:
+        if warming.ident is not None:
+            warming.join()
+        session.assembly.approach(session.resolved)
+
     @contextlib.contextmanager
     def while_answering() -> Iterator[None]:
-        if warming.ident is not None:
-            warming.join()  # it opens the client that is used now
+        for thread in (warming, *approaching):
+            if thread.ident is not None:
+                thread.join()  # it opens the client that is used now
         with quiet(session.environment):
             yield
 
     session.while_answering = while_answering
-    prompt = Prompt(session, ready)
+    prompt = Prompt(session, ready, typing)
     interrupt = Interrupt()
     done = False
     with interrupt.listening():

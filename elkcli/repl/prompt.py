@@ -40,11 +40,16 @@ _STOPS: dict[str, type[Stopped]] = {"SIGTERM": Terminated, "SIGHUP": HungUp}
 
 
 class Prompt:
-    """Asks for one message after the other. ``ready`` is called once, when the first prompt is on the screen."""
+    """Asks for one message after the other. ``ready`` is called once, when the first prompt is on the screen.
 
-    def __init__(self, session: Session, ready: Callable[[], None]) -> None:
+    ``typing`` is called for each message when its first letter is there.
+    """
+
+    def __init__(self, session: Session, ready: Callable[[], None], typing: Callable[[], None]) -> None:
         self._session = session
         self._ready = ready
+        self._typing = typing
+        self._is_typing = False
         self._stop: Stopped | None = None
         self._hint = ""
         environment = session.environment
@@ -77,11 +82,13 @@ class Prompt:
             output=create_output(stdout=stream),
         )
         self._prompt.app.after_render += self._rendered
+        self._prompt.default_buffer.on_text_changed += self._typed
 
     def ask(self) -> str:
         """One message as it was typed. Raises ``EOFError`` for Ctrl-D on an empty line, and :class:`Stopped`."""
         session = self._session
         default, session.draft = session.draft, ""
+        self._is_typing = False
         if isinstance(self._history, InputHistory):
             self._history.refresh()
         vi = session.settings.editing_mode == "vi"
@@ -124,6 +131,11 @@ class Prompt:
     def _rendered(self, app: Any) -> None:
         app.after_render -= self._rendered
         self._ready()
+
+    def _typed(self, buffer: Any) -> None:
+        if not self._is_typing and buffer.text.strip() and not buffer.text.startswith("/"):
+            self._is_typing = True
+            self._typing()
 
     def _cleared(self) -> None:
         self._session.replacing = False

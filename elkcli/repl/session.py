@@ -43,6 +43,9 @@ class Assembly(Protocol):
     def warm(self, resolved: Resolved) -> None:
         """Load what the first question needs, and nothing that anybody would notice. Never raises."""
 
+    def approach(self, resolved: Resolved) -> None:
+        """Connect to the server, if that needs nothing but time. Never raises."""
+
     def attach(self, name: str) -> Part:
         """The file or address as a part of a message. Raises :class:`ElkError`."""
 

@@ -14,7 +14,7 @@ import pytest
 from elkcli.errors import Interrupted
 from elkcli.repl.keys import ALT_ENTER, SHIFT_ENTER
 from elkcli.repl.loop import Interrupt
-from tests.conftest import TREE, Elkcli
+from tests.conftest import TREE, Elkcli, wait_until
 from tests.server import Server
 from tests.terminals import KEYS, Terminal
 
@@ -219,3 +219,24 @@ def test_ctrl_c_at_any_moment_leaves_a_chat_that_goes_on_and_no_turn_open(
     assert terminal.press("ctrl-d").exit() == 0
     kept = json.loads(elkcli("history", "show", "--format", "json").out)
     assert {turn["status"] for turn in kept["turns"]} <= {"whole", "cut", "failed"}
+
+
+def test_the_connection_is_opened_while_one_types_and_used_for_what_was_typed(chat: Chat, server: Server) -> None:
+    server.says("Hello there")
+    terminal = chat()
+    assert server.connections == 0
+    terminal.type("how do")
+    wait_until(lambda: server.connections == 1)
+    terminal.type(" you do").settle(0.1).press("enter").see("Hello there").settle()
+    terminal.type("again")
+    terminal.settle(0.1).press("enter").see(lambda seen: seen.scrolled.count("Hello there") == 2).settle()
+    terminal.press("ctrl-d").exit()
+    assert asked(server) == ["how do you do", "again"]
+    assert server.connections == 1
+
+
+def test_a_command_opens_no_connection(chat: Chat, server: Server) -> None:
+    terminal = chat()
+    terminal.enter("/help").see("/retry").settle()
+    terminal.press("ctrl-d").exit()
+    assert server.connections == 0

@@ -3,61 +3,16 @@
 from __future__ import annotations
 
 import socket
-import ssl
-import subprocess
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import TOKEN, Elkcli, needs
-from tests.server import Server
+from tests.server import SecureServer, Server
 
 pytestmark = needs("openssl")
-
-
-class SecureServer(Server):
-    """The scripted server behind TLS."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._tls.load_cert_chain(certificate, key)
-        super().__init__()
-        self.url = self.url.replace("http:", "https:")
-
-    def _secure(self, connection: socket.socket) -> socket.socket:
-        return self._tls.wrap_socket(connection, server_side=True)
-
-
-def issue(folder: Path, name: str, san: str) -> tuple[Path, Path]:
-    """A self-signed certificate and its key."""
-    certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", f"/CN={name}", "-addext", f"subjectAltName={san}", "-out", certificate, "-keyout", key],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return certificate, key
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
-    folder = tmp_path_factory.mktemp("tls")
-    return {
-        "right": issue(folder, "right", "IP:127.0.0.1,DNS:localhost"),
-        "other": issue(folder, "other", "DNS:elsewhere.example"),
-    }
-
-
-@pytest.fixture
-def secure(certificates: dict[str, tuple[Path, Path]], elkcli: Elkcli) -> Iterator[SecureServer]:
-    running = SecureServer(*certificates["right"])
-    running.says()
-    elkcli.variables |= {"ELKCLI_BASE_URL": running.url, "ELKCLI_TOKEN": TOKEN, "ELKCLI_RETRIES": "0"}
-    yield running
-    running.close()
 
 
 def test_an_unknown_certificate_is_refused_and_the_cause_named(elkcli: Elkcli, secure: SecureServer) -> None:
