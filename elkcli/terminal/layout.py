@@ -103,6 +103,12 @@ def wrap(spans: Iterable[Span], width: int, start: int = 0) -> list[Row]:
     return rows
 
 
+def longest_word(spans: Iterable[Span]) -> int:
+    """The columns of the longest word: in less room than that, one has to be torn."""
+    words = (word for word in _words(spans) if not isinstance(word, Span))
+    return max((sum(width_of(span.text) for span in word) for word in words), default=0)
+
+
 def _break(text: str, width: int, column: int) -> list[str]:
     """A word too long for a row, broken to fill the room that is left in this one first."""
     room = width - column

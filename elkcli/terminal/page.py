@@ -29,7 +29,7 @@ from elkcli.terminal.blocks import (
     TableRow,
     TableStart,
 )
-from elkcli.terminal.columns import Cells, Columns, settle
+from elkcli.terminal.columns import Cells, Layout, settle
 from elkcli.terminal.highlight import Highlighter
 from elkcli.terminal.inline import InlineReader, Span, completed
 from elkcli.terminal.layout import Row, fold, fold_row, merged, width_of, wrap
@@ -79,7 +79,7 @@ class Page:
         self._rows: list[Cells] = []
         self._table_size = 0
         self._table_gap = False
-        self._columns: Columns | None = None
+        self._columns: Layout | None = None
         self._after: list[tuple[int, Callable[[int], str]]] = []
 
     # In
@@ -282,7 +282,7 @@ class Page:
     def _row(self, block: TableRow, path: Path) -> Iterator[str]:
         cells = [self._inline.read(cell) for cell in block.cells]
         if self._columns is not None:
-            yield from self._put(self._columns.row(cells), path)
+            yield from self._put(self._columns.row(cells, first=False), path)
             return
         self._rows.append(cells)
         self._table_size += sum(map(len, block.cells))
@@ -294,10 +294,10 @@ class Page:
         if self._header is None or self._columns is not None:
             return
         yield from self._space(path, self._table_gap)
-        self._columns = columns = settle([self._header, *self._rows], self._align, self._room(path))
-        yield from self._put([*columns.row(self._header, "header"), columns.rule()], path)
-        for cells in self._rows:
-            yield from self._put(columns.row(cells), path)
+        self._columns = layout = settle(self._header, self._rows, self._align, self._room(path))
+        yield from self._put(layout.head(self._header), path)
+        for number, cells in enumerate(self._rows):
+            yield from self._put(layout.row(cells, first=not number), path)
         self._rows = []
 
     # Where it stands

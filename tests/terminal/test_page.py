@@ -198,3 +198,43 @@ def test_what_is_begun_in_the_open_tail_is_shown_as_if_it_were_finished() -> Non
     assert Desk().feed("some `code").glass.text == "some code"
     assert Desk().feed("some **").glass.text == "some"
     assert rendered(["some **bold wor"]) == "some **bold wor"
+
+
+WIDE_TABLE = (
+    "| Feature | Description | Owner |\n|---|---|:-:|\n"
+    "| streaming | words are shown as they arrive, and never again | Alice Anderson |\n| tables | | Bob |\n"
+)
+
+
+def test_a_table_tears_no_word_while_there_is_room() -> None:
+    for columns in range(36, 90):
+        assert set(re.findall(r"[A-Za-z]+", rendered([WIDE_TABLE], columns))) == set(
+            re.findall(r"[A-Za-z]+", WIDE_TABLE)
+        )
+
+
+def test_rows_of_a_table_stand_apart_where_they_take_several_lines() -> None:
+    assert rendered([WIDE_TABLE], 50).split("\n") == [
+        "Feature   │ Description           │     Owner",
+        "──────────┼───────────────────────┼───────────────",
+        "streaming │ words are shown as    │ Alice Anderson",
+        "          │ they arrive, and      │",
+        "          │ never again           │",
+        "          │                       │",
+        "tables    │                       │      Bob",
+    ]
+    assert "\n\n" not in rendered([WIDE_TABLE], 100)
+
+
+def test_without_room_for_its_words_a_table_shows_its_fields_one_under_another() -> None:
+    assert rendered([WIDE_TABLE], 30).split("\n") == [
+        "Feature: streaming",
+        "Description: words are shown",
+        "  as they arrive, and never",
+        "  again",
+        "Owner: Alice Anderson",
+        "",
+        "Feature: tables",
+        "Owner: Bob",
+    ]
+    assert rendered(["| Feature | Description |\n|---|---|\n"], 12).split("\n")[-1] == "─────┼──────"
