@@ -40,7 +40,15 @@ def main() -> NoReturn:
 
 def run(environment: Environment) -> int:
     """Run elkcli in ``environment`` and return its exit code. Every failure ends as lines on stderr."""
-    if list(environment.arguments) == ["chat"]:  # nothing to parse: the parser would take longer than the prompt does
+    command, *words = environment.arguments or ("",)
+    plain = not any(word.startswith("-") for word in words)
+    # without options there is nothing to parse, and loading the parser would take a fifth of the whole run
+    if command == "ask" and plain:
+        from elkcli.commands.asking import Question, answered
+        from elkcli.commands.ending import ended
+
+        return ended(environment, lambda: answered(environment, Question(words=tuple(words))))
+    if command == "chat" and not words:
         from elkcli.commands.conversing import converse
         from elkcli.commands.ending import ended
 

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ class Prompt:
         return Message("user", (*((TextPart(self.text),) if self.text.strip() else ()), *self.parts))
 
 
-def build(words: list[str], source: Input, *, use_stdin: bool, shrink: bool = False) -> Prompt:
+def build(words: Sequence[str], source: Input, *, use_stdin: bool, shrink: bool = False) -> Prompt:
     """Words, then standard input, each joined to the next by a blank line; a word ``-`` puts the input there."""
     parts: list[Part] = []
     sections: list[str] = []
@@ -144,7 +145,7 @@ def _piped(data: bytes, sections: list[str], parts: list[Part], shrink: bool) ->
 
 
 def attachments(
-    names: list[str], source: Input, settings: Settings, *, fetch: bool = False, shrink: bool = False
+    names: Sequence[str], source: Input, settings: Settings, *, fetch: bool = False, shrink: bool = False
 ) -> list[Part]:
     """The parts that ``-a`` names: files, addresses, or ``-`` for standard input. Raises :class:`UsageError`."""
     if not names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from elkcli.errors import UsageError
 from elkcli.storage.checks import BadValue, header
 
 
-def headers(given: list[str] | None) -> dict[str, str] | None:
+def headers(given: Sequence[str] | None) -> dict[str, str] | None:
     """``-H`` as a table. Raises :class:`UsageError`."""
     if not given:
         return None
@@ -22,7 +22,7 @@ def headers(given: list[str] | None) -> dict[str, str] | None:
         raise UsageError(f"--header takes {problem}") from problem
 
 
-def body_fields(given: list[str] | None) -> tuple[tuple[str, Any], ...]:
+def body_fields(given: Sequence[str] | None) -> tuple[tuple[str, Any], ...]:
     """``--set`` as paths and values. Raises :class:`UsageError`."""
     return tuple(parse_set(text) for text in given or ())
 
