@@ -7,13 +7,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from elkcli.value import Value
 
-@dataclass
-class Environment:
+
+class Environment(Value):
     """Everything a run takes from outside. Tests make their own; only ``real`` touches ``sys`` and ``os``.
 
     ``stdin`` and ``stdout`` carry bytes and are ``None`` where the caller closed them.
@@ -27,7 +27,7 @@ class Environment:
     stdin_is_terminal: bool = False
     stdout_is_terminal: bool = False
     stderr_is_terminal: bool = False
-    directory: Path = field(default_factory=Path)
+    directory: Path = Path()
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 

@@ -19,10 +19,10 @@ MEDIA_LIMIT = 192 * 1024 * 1024  # characters of base64 that come in pieces and 
 _SOUNDS = {"audio", "output_audio", "input_audio"}
 _PICTURES = {"image_url", "image", "output_image", "input_image", "image_generation_call"}
 _OTHERS = {"video_url", "video", "output_video", "audio_url", "file", "input_file", "output_file"}
-_TORN = re.compile(rb"data:(?:image|audio|video)/[a-z0-9.+-]{1,40};base64,(?=[A-Za-z0-9+/=\\]*\Z)", re.I)
+_TORN = rb"(?i)data:(?:image|audio|video)/[a-z0-9.+-]{1,40};base64,(?=[A-Za-z0-9+/=\\]*\Z)"
 _WORTHWHILE = 1 << 16
-_HIGH = re.compile("[\ud800-\udbff]\\Z")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_HIGH = "[\ud800-\udbff]\\Z"
+_SURROGATE = "[\ud800-\udfff]"
 
 
 class _Call:
@@ -51,8 +51,8 @@ class _Channel:
         text = self.held + "".join(self.buffer) if self.held else "".join(self.buffer)
         self.buffer.clear()
         self.held = ""
-        if not text.isascii() and _SURROGATE.search(text):
-            if _HIGH.search(text):  # its other half may come with the next delta
+        if not text.isascii() and re.search(_SURROGATE, text):
+            if re.search(_HIGH, text):  # its other half may come with the next delta
                 self.held = text[-1]
                 text = text[:-1]
             text = whole(text)
@@ -163,7 +163,7 @@ class Assembly:
 
     def salvage(self, torn: bytes | bytearray) -> bool:
         """Take what came of a picture from JSON that was cut off in the midst of it, unless that is hardly any."""
-        found = _TORN.search(torn)
+        found = re.search(_TORN, torn)
         if found is None or len(torn) - found.end() < _WORTHWHILE:
             return False
         self._place("![image](" + torn[found.start() :].decode("ascii", "replace").replace("\\/", "/"), 0)

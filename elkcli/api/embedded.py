@@ -37,8 +37,8 @@ _END = re.compile(r"[\s()<>\"'`{}\[\]\\|]|[^\x00-\x7f]")  # always ends a URL
 _SOFT = re.compile(r"[.,;:!?*_~-]{1,8}")  # ends a bare URL where nothing of a URL follows
 _WRAP = re.compile(r"[ \t\r\n]{1,16}([A-Za-z0-9+/]*)={0,2}")
 _SPACE = re.compile(r"[ \t\r\n]{0,16}")
-_BEGUN = re.compile(r"(?<![A-Za-z0-9_-])(?:d|da|dat|data)\Z", re.I)
-_AGAIN = re.compile(r"(?<![A-Za-z0-9_-])data\Z", re.I)
+_BEGUN = r"(?i)(?<![A-Za-z0-9_-])(?:d|da|dat|data)\Z"  # used where text ends in one of these letters
+_AGAIN = r"(?i)(?<![A-Za-z0-9_-])data\Z"
 _CODED = re.compile(r"[A-Za-z0-9+/_%-]*")
 _TICKS = re.compile(r"`+")
 _WRAPPED = 60
@@ -137,7 +137,7 @@ class Splitter:
             match = start.search(text, 1)
         if match is None:
             tail = text[-5:] if len(text) > 4 else self._last + text
-            begun = None if final else _BEGUN.search(tail)
+            begun = None if final or tail[-1:] not in "aAtTdD" else re.search(_BEGUN, tail)
             kept = max(at, len(text) - len(begun[0])) if begun else len(text)
             self._say(text[at:kept], out)
             return self._hold(text, kept)
@@ -170,7 +170,7 @@ class Splitter:
             self._header = [written, ","]
             self._step = self._in_code if self._may_be_code() else self._in_body
             return at + 1
-        if text[at : at + 1] == ":" and _AGAIN.search(written):  # data:x;data:image/png…
+        if text[at : at + 1] == ":" and re.search(_AGAIN, written):  # data:x;data:image/png…
             self._say(written[:-4], out)
             self._begin(written[-4:] + ":", written[-5])
             return at + 1

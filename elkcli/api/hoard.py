@@ -18,10 +18,10 @@ class Found(NamedTuple):
     claimed: str
 
 
-_TYPE = re.compile(r"([^;/]+/[^;]*)(?:;[^;]*)*;base64", re.I)
-_OTHER = re.compile(r"text/|font/|application/(?!(?:pdf|octet-stream)\Z)", re.I)
+_TYPE = r"(?i)([^;/]+/[^;]*)(?:;[^;]*)*;base64"
+_OTHER = r"(?i)text/|font/|application/(?!(?:pdf|octet-stream)\Z)"
 _START = r"(?i:(?<![A-Za-z0-9_-])data:)"
-_ESCAPED = re.compile(r"%(2[BbFf]|3[Dd])")
+_ESCAPED = r"%(2[BbFf]|3[Dd])"
 _URL_SAFE = str.maketrans("-_", "+/")
 _SOON = 1 << 16
 
@@ -143,7 +143,7 @@ def decode_leniently(body: str, before: bytes = b"") -> bytes | None:
     Whether it is meant so, only the bytes can tell: ``None`` where they are of no kind.
     """
     try:
-        plain = _ESCAPED.sub(lambda match: chr(int(match[1], 16)), body).translate(_URL_SAFE)
+        plain = re.sub(_ESCAPED, lambda match: chr(int(match[1], 16)), body).translate(_URL_SAFE)
         data = before + _decode(plain.encode("ascii"))
     except ValueError:
         return None
@@ -152,8 +152,8 @@ def decode_leniently(body: str, before: bytes = b"") -> bytes | None:
 
 def claimed_type(header: str) -> str | None:
     """The type in ``TYPE;parameters;base64``, or ``None`` where it is no type of media."""
-    match = _TYPE.fullmatch(header)
-    if match is None or _OTHER.match(match[1]):
+    match = re.fullmatch(_TYPE, header)
+    if match is None or re.match(_OTHER, match[1]):
         return None
     return re.sub(r"[^!-~]", "?", match[1][:100].lower())
 

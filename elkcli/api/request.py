@@ -31,7 +31,7 @@ KNOWN_TO = {
     "gemini-3-pro-image": (ASPECT_RATIOS[:10], IMAGE_SIZES[1:]),
 }
 """The ratios and sizes of models that take fewer than all (wire.md §7), by how their names begin."""
-_PICTURE = re.compile(r"(!\[[^\]\n]*\])\((?=data:)")
+_PICTURE = r"(!\[[^\]\n]*\])\((?=data:)"
 HIDDEN = "***"
 BODY_LIMIT = 128 * 1024 * 1024
 """Bytes of a whole request, as the relay takes it (wire.md §3.2)."""
@@ -194,7 +194,7 @@ def encode(message: Message) -> dict[str, Any]:
 
 def _tame(text: object) -> Any:
     """An answer's words without what the relay would take for a picture: it fails at bad base64 (wire.md §2.2)."""
-    return _PICTURE.sub(r"\1 (", text) if isinstance(text, str) and "](data:" in text else text
+    return re.sub(_PICTURE, r"\1 (", text) if isinstance(text, str) and "](data:" in text else text
 
 
 def _part(part: Part) -> dict[str, Any]:

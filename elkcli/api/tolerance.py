@@ -7,11 +7,10 @@ from typing import Any
 
 from elkcli.errors import ElkError
 
-_REFUSED = re.compile(
-    r"not\s+(?:\w+\s+)?(?:support|allow|permit|availab|enabl|implement|recogni[sz])\w*|unsupported|unrecogni[sz]ed"
+_REFUSED = (
+    r"(?i)not\s+(?:\w+\s+)?(?:support|allow|permit|availab|enabl|implement|recogni[sz])\w*|unsupported|unrecogni[sz]ed"
     r"|unknown|unexpected|disabled|does(?:n't| not) (?:support|accept|allow)|can(?:not|'t) be (?:used|true)"
-    r"|must be false|extra inputs|additional propert",
-    re.I,
+    r"|must be false|extra inputs|additional propert"
 )
 _STATUSES = frozenset({400, 404, 405, 406, 415, 422, 500, 501})
 # what these change is how an answer comes, not which: anything else that was asked for is not dropped behind one's back
@@ -20,7 +19,7 @@ _OPTIONAL = ("stream_options", "contents")
 
 def without_refused(body: dict[str, Any], error: ElkError) -> tuple[dict[str, Any], str] | None:
     """``body`` without what ``error`` refuses, and the name of that; ``None`` where that would change nothing."""
-    if error.status not in _STATUSES or not _REFUSED.search(error.message):
+    if error.status not in _STATUSES or not re.search(_REFUSED, error.message):
         return None
     for name in _OPTIONAL:
         if name in body and re.search(rf"\b{name}\b", error.message):

@@ -87,14 +87,14 @@ FINAL_CODES = (
 UNKNOWN_MODEL_CODES = frozenset({"model_not_found", "invalid_model", "model_not_exist", "model_not_supported"})
 RETRY_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, *range(520, 531)})
 
-_REQUEST_ID = re.compile(r"\s*[(（\[]\s*request[ _-]?id\s*[:：]\s*([\w.-]{1,128})\s*[)）\]]", re.I)
-_KEY_LIKE = re.compile(r"\b(sk-)[A-Za-z0-9*._-]{4,}|(Bearer\s+)[^\s\"']{8,}", re.I)
-_TOO_LARGE = re.compile(r"(body|entity|payload|request)[\w :]{0,20} (too large|exceeds)", re.I)
+# text, not compiled: most runs see no error
+_REQUEST_ID = r"(?i)\s*[(（\[]\s*request[ _-]?id\s*[:：]\s*([\w.-]{1,128})\s*[)）\]]"
+_KEY_LIKE = r"(?i)\b(sk-)[A-Za-z0-9*._-]{4,}|(Bearer\s+)[^\s\"']{8,}"
+_TOO_LARGE = r"(?i)(body|entity|payload|request)[\w :]{0,20} (too large|exceeds)"
 _SAYING = ("message", "msg", "detail", "error", "errors", "title", "description", "reason")
-_CONTEXT = re.compile(
-    r"context[ _]?(length|window|size)|maximum context|too many (input )?tokens|input token count"
-    r"|prompt is too long|exceeds the available context",
-    re.I,
+_CONTEXT = (
+    r"(?i)context[ _]?(length|window|size)|maximum context|too many (input )?tokens|input token count"
+    r"|prompt is too long|exceeds the available context"
 )
 
 
@@ -211,7 +211,7 @@ def can_retry(failure: ElkError, tried: int) -> bool:
 
 def redact(text: str) -> str:
     """``text`` without anything that looks like a key: older relays echo parts of it (wire.md §3.2)."""
-    return _KEY_LIKE.sub(lambda match: (match[1] or match[2]) + "***", text)
+    return re.sub(_KEY_LIKE, lambda match: (match[1] or match[2]) + "***", text)
 
 
 def _unwrapped(error: object) -> Mapping[str, Any]:
@@ -260,8 +260,8 @@ def _as_status(code: str | None) -> int | None:
 
 
 def _without_request_id(message: str) -> tuple[str, str | None]:
-    found = _REQUEST_ID.findall(message)
-    return _REQUEST_ID.sub("", message).strip(), (found[0] if found else None)
+    found = re.findall(_REQUEST_ID, message)
+    return re.sub(_REQUEST_ID, "", message).strip(), (found[0] if found else None)
 
 
 def _instead_of_nothing(said: str, code: str | None) -> str:
@@ -276,9 +276,9 @@ def _instead_of_nothing(said: str, code: str | None) -> str:
 def _heading(failure: type[ElkError], names: set[str], status: int | None, said: str, named: str | None) -> str:
     if "prompt_blocked" in names or names & {"content_filter", "content_policy_violation", "sensitive_words_detected"}:
         what = "the prompt was blocked"
-    elif status == 413 or "read_request_body_failed" in names or (status == 400 and _TOO_LARGE.search(said)):
+    elif status == 413 or "read_request_body_failed" in names or (status == 400 and re.search(_TOO_LARGE, said)):
         what = "the request is too large"
-    elif _CONTEXT.search(said) or "context_length_exceeded" in names:
+    elif re.search(_CONTEXT, said) or "context_length_exceeded" in names:
         what = "the conversation is too long for the model"
     elif failure is TokenRefused:
         what = "the API refused the token"
@@ -301,9 +301,9 @@ def _hint(names: set[str], status: int | None, said: str, model: str | None) -> 
         return "see `elkcli balance`; a smaller --max-tokens may fit what is left"
     if names & UNKNOWN_MODEL_CODES or ("model" in said.lower() and ("not found" in said or "Invalid model" in said)):
         return "`elkcli models` lists the models this token may use"
-    if status == 413 or "read_request_body_failed" in names or (status == 400 and _TOO_LARGE.search(said)):
+    if status == 413 or "read_request_body_failed" in names or (status == 400 and re.search(_TOO_LARGE, said)):
         return "send fewer or smaller attachments, or less history"
-    if _CONTEXT.search(said) or "context_length_exceeded" in names:
+    if re.search(_CONTEXT, said) or "context_length_exceeded" in names:
         return "start afresh (/new in chat), or take turns back (/undo)"
     if status == 401:
         return "the token may be wrong, disabled, expired or out of quota: `elkcli config check`, `elkcli balance`"

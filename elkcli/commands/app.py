@@ -17,6 +17,7 @@ from elkcli.commands.ending import ended
 from elkcli.commands.help import Group, dressed
 from elkcli.environment import Environment
 from elkcli.errors import ReaderGone, UsageError
+from elkcli.value import changed
 
 COMMANDS = {
     "ask": "One question, one answer",
@@ -121,7 +122,7 @@ def elkcli(
       elkcli config set token
     """
     if profile is not None:
-        ctx.obj.variables = {**ctx.obj.variables, "ELKCLI_PROFILE": profile}
+        ctx.obj = changed(ctx.obj, variables={**ctx.obj.variables, "ELKCLI_PROFILE": profile})
 
 
 def execute(environment: Environment) -> int:

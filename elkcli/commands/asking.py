@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
@@ -279,7 +278,7 @@ def _has_system(messages: list[Message]) -> bool:
 def _text_to_stderr(environment: Environment) -> Environment:
     """The same world with stderr in the place of stdout, which carries the picture's bytes."""
     stderr = environment.stderr
-    return replace(
+    return changed(
         environment,
         stdout=cast(BinaryIO, getattr(stderr, "buffer", None) or _Encoder(stderr)),
         stdout_is_terminal=environment.stderr_is_terminal,

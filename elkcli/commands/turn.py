@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -265,21 +264,37 @@ def previewer(environment: Environment, settings: Settings) -> Any:
     return preview
 
 
-@dataclass
 class Turn:
-    """One exchange, assembled. ``run`` sends it and returns the answer, its error raised if there is one."""
+    """One exchange, assembled. ``run`` sends it and returns the answer, its error raised if there is one.
 
-    environment: Environment
-    resolved: Resolved
-    messages: Messages
-    client: Client | Insisting
-    request: Request
-    display: Display
-    record: Record | None = None
-    save: Saver | None = None
-    raw: bool = False
-    keep_open: bool = False  # the client's connections serve further turns
-    notes: list[Note] = field(default_factory=list)
+    ``keep_open``: the client's connections serve further turns.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        resolved: Resolved,
+        messages: Messages,
+        client: Client | Insisting,
+        request: Request,
+        display: Display,
+        *,
+        record: Record | None = None,
+        save: Saver | None = None,
+        raw: bool = False,
+        keep_open: bool = False,
+    ) -> None:
+        self.environment = environment
+        self.resolved = resolved
+        self.messages = messages
+        self.client = client
+        self.request = request
+        self.display = display
+        self.record = record
+        self.save = save
+        self.raw = raw
+        self.keep_open = keep_open
+        self.notes: list[Note] = []
 
     def run(self) -> Answer:
         """Send, show, keep. Raises the answer's error once all that came is shown."""

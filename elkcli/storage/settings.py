@@ -6,8 +6,7 @@ Everything else about a key (its variable, its validation, `config list`, the ma
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,9 +118,15 @@ def default_of(key: str) -> Any:
 
 def unknown_key(key: str) -> UsageError:
     """The refusal of a key that is no setting, with the near one."""
-    near = get_close_matches(key, [*KEYS, "token", "profile"], n=1)
+    near = _nearest(key, [*KEYS, "token", "profile"])
     hint = f"did you mean {near[0]}?" if near else "the settings: " + " ".join(KEYS)
     return UsageError(f"no setting is called {key!r}", hint=hint)
+
+
+def _nearest(word: str, known: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches  # for the wrong word only
+
+    return get_close_matches(word, list(known), n=1)
 
 
 # Files
@@ -182,7 +187,7 @@ def _table(path: Path, text: str, table: dict[str, Any], profile: str | None) ->
     for key, value in table.items():
         line = _line_of(text, key, *where)
         if key not in _FIELDS:
-            near = get_close_matches(key, KEYS, n=1)
+            near = _nearest(key, KEYS)
             hint = "a token belongs in credentials.toml: elkcli config set token" if key == "token" else None
             hint = hint or (f"did you mean {near[0]}?" if near else "elkcli config list shows every setting")
             raise ConfigError(f"{path}, line {line}: no setting is called {key!r}", hint=hint)
@@ -292,7 +297,7 @@ def resolve(
             table = {"model": "demo", **(table or {}), "base_url": DEMO_URL}
         if table is None:
             known = sorted({*file.profiles, DEMO})
-            near = get_close_matches(profile, known, n=1)
+            near = _nearest(profile, known)
             hint = f"did you mean {near[0]}?" if near else "the profiles: " + ", ".join(known)
             raise named_by(f"no profile is called {profile!r}", hint=hint)
         lay(table, "profile")

@@ -17,6 +17,7 @@ from elkcli.conversation import Media, Note
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
 from elkcli.storage.pictures import Saver
+from elkcli.value import changed
 from tests import samples
 
 PNG = samples.png(33, 21)
@@ -214,9 +215,8 @@ def test_on_standard_output_there_are_exactly_the_bytes(world: Environment) -> N
     got: list[bytes] = []
     Saver(world, output="-", write=got.append).save(image())
     assert got == [PNG]
-    world.stdout = None
     with pytest.raises(ElkError, match="standard output is closed"):
-        Saver(world, output="-").save(image())
+        Saver(changed(world, stdout=None), output="-").save(image())
     assert files(world.directory) == []
 
 

@@ -17,6 +17,7 @@ from elkcli.conversation import Note, Piece, Reasoning, SavedMedia, Start, Text,
 from elkcli.environment import Environment
 from elkcli.errors import Interrupted
 from elkcli.terminal.markdown import MarkdownDisplay
+from elkcli.value import changed
 from tests.terminal.seen import Glass
 
 import pyte  # isort: skip
@@ -240,7 +241,7 @@ class Broken(io.RawIOBase):
 @pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC, errno.EIO])
 def test_a_failure_to_write_comes_out_in_the_main_thread(number: int) -> None:
     at = At()
-    at.environment.stdout = Broken(OSError(number, "no"))  # type: ignore[assignment]
+    at.environment = changed(at.environment, stdout=Broken(OSError(number, "no")))
     with pytest.raises(OSError) as found:
         at.show(Text("words\n\n"))
     assert found.value.errno == number
@@ -248,7 +249,7 @@ def test_a_failure_to_write_comes_out_in_the_main_thread(number: int) -> None:
 
 def test_an_earlier_failure_goes_before_that_of_the_screen() -> None:
     at = At()
-    at.environment.stdout = Broken(OSError(errno.EPIPE, "no"))  # type: ignore[assignment]
+    at.environment = changed(at.environment, stdout=Broken(OSError(errno.EPIPE, "no")))
     with pytest.raises(ZeroDivisionError), MarkdownDisplay(at.environment, color=False, theme="auto", reasoning=False):
         raise ZeroDivisionError
 
@@ -262,7 +263,7 @@ def test_a_terminal_that_takes_nothing_does_not_hold_up_the_end() -> None:
             stuck.wait(20)
             return len(data)
 
-    at.environment.stdout = Stuck(OSError())  # type: ignore[assignment]
+    at.environment = changed(at.environment, stdout=Stuck(OSError()))
     begun = time.monotonic()
     with (
         pytest.raises(Interrupted),
