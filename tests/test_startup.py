@@ -42,7 +42,7 @@ print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})
         ("config get model", HEAVY | NETWORK | {"sqlite3"}),
         ("config list", HEAVY | NETWORK | {"sqlite3"}),
         ("history list", HEAVY | NETWORK),
-        ("ask hi", HEAVY),
+        ("ask hi", HEAVY | {"typer", "difflib"}),
         ("ask hi --no-history", HEAVY | {"sqlite3"}),
         ("ask hi -f json -q", HEAVY),
         ("ask --dry-run hi", HEAVY | NETWORK | {"sqlite3"}),
@@ -77,3 +77,17 @@ def test_the_version_is_told_before_anything_is_loaded(elkcli: Elkcli) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.startswith("elkcli ")
     assert "False" in done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("stdin", [None, b"", b"from a file"])
+@pytest.mark.parametrize("words", [[], ["hi"], ["what", "is", "this?"], [""], ["a b\n", "ü", "\udcff"]])
+def test_a_question_without_options_is_the_one_that_the_parser_makes(
+    words: list[str], stdin: bytes | None, elkcli: Elkcli, server: Server
+) -> None:
+    server.says("Hello")
+    bare = elkcli("ask", *words, stdin=stdin)
+    parsed = elkcli("ask", "--", *words, stdin=stdin)
+    assert bare == parsed
+    sent = 2 if bare.code == 0 else 0
+    assert len(server.requests) == sent
+    assert len({request.body for request in server.requests}) == sent // 2
