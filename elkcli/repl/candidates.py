@@ -14,6 +14,7 @@ from elkcli.storage.settings import DEMO, KEYS, about, load
 
 Candidates = Iterator[tuple[str, str]]
 _MOST = 200
+_FILES = ("schema", "output", "image_dir", "ca_file")
 
 
 def commands(session: Session) -> Candidates:
@@ -52,16 +53,23 @@ def settings(session: Session) -> Candidates:
     """Keys for ``/set``."""
     for key in KEYS:
         yield key, about(key)["help"]
+    yield "choices", "how many answers to ask for"
+    yield "schema", "file of a JSON Schema that answers must follow"
+    yield "output", "where pictures go: a file or a directory"
 
 
-def values(session: Session, key: str) -> Candidates:
+def values(session: Session, key: str, typed: str) -> Candidates:
     """What the setting ``key`` may be."""
-    key = key.replace("-", "_")
-    if key == "model":
+    key = key.removeprefix("--").replace("-", "_")
+    if key in _FILES:
+        yield from files(session, typed)
+    elif key == "model":
         yield from models(session)
     elif key in KEYS:
         for choice in about(key)["choices"] or (("true", "false") if about(key)["takes"] == "true|false" else ()):
-            yield choice, ""
+            if (key, choice) not in (("format", "json"), ("format", "jsonl")):  # not for a chat
+                yield choice, ""
+    if key in (*KEYS, "choices", "schema", "output"):
         yield "default", "as it was at the start"
 
 
@@ -87,7 +95,7 @@ def _words(one: Callable[[Session], Candidates]) -> Callable[[Session, str], tup
 
 def _set(session: Session, typed: str) -> tuple[str, Candidates]:
     key, space, value = typed.partition(" ")
-    return (value, values(session, key)) if space else (typed, settings(session))
+    return (value, values(session, key, value)) if space else (typed, settings(session))
 
 
 def _retry(session: Session, typed: str) -> tuple[str, Candidates]:
