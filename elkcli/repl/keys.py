@@ -11,6 +11,8 @@ from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.key_binding.key_processor import KeyPressEvent
 from prompt_toolkit.keys import Keys
 
+from elkcli.repl.ahead import TypedAhead
+
 SHIFT_ENTER = ("\x1b[13;2u", "\x1b[27;2;13~")
 ALT_ENTER = ("\x1b[13;3u", "\x1b[27;3;13~")
 
@@ -99,4 +101,6 @@ def _at_line_start() -> bool:
 
 def _more_follows(event: KeyPressEvent) -> bool:
     """Whether Enter came with more input right behind it: a paste, at a terminal that does not mark pastes."""
+    if isinstance(event.key_sequence[-1], TypedAhead):
+        return False
     return any(key.key not in (Keys.CPRResponse, Keys.SIGINT) for key in event.key_processor.input_queue)

@@ -41,17 +41,18 @@ def run(session: Session) -> int:
             warming.join()
         session.assembly.approach(session.resolved)
 
+    prompt = Prompt(session, ready, typing)
+
     @contextlib.contextmanager
     def while_answering() -> Iterator[None]:
         for thread in (warming, *approaching):
             if thread.ident is not None:
                 thread.join()  # it opens the client that is used now
-        with quiet(session.environment):
+        with quiet(session.environment, prompt.typed_ahead):
             yield
 
     session.while_answering = while_answering
-    prompt = Prompt(session, ready, typing)
-    interrupt = Interrupt()
+    session.undisturbed = interrupt = Interrupt()
     done = False
     with interrupt.listening():
         while not session.over:
@@ -93,6 +94,7 @@ class Interrupt:
     def __init__(self) -> None:
         self._armed = False
         self._pressed = 0
+        self._held = self._late = False
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -110,17 +112,29 @@ class Interrupt:
     @contextlib.contextmanager
     def armed(self) -> Iterator[None]:
         """While something goes on that may be stopped."""
-        self._armed, self._pressed = True, 0
+        self._armed, self._pressed, self._late = True, 0, False
         try:
             yield
         finally:
             self._armed = False
 
+    def __enter__(self) -> None:
+        """Put off the signal: what is done here is done whole."""
+        self._held = True
+
+    def __exit__(self, *problem: object) -> None:
+        self._held = False
+        if self._late:
+            self._late = False
+            raise Interrupted
+
     def _press(self, number: int, frame: FrameType | None) -> None:
         if self._armed:
             self._pressed += 1
             if self._pressed == 1 or self._pressed > PATIENT:
-                raise Interrupted
+                if not self._held:
+                    raise Interrupted
+                self._late = True
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
 from elkcli.errors import HungUp, Stopped, Terminated
+from elkcli.repl import ahead
 from elkcli.repl.completion import SlashCompleter
 from elkcli.repl.inputs import InputHistory
 from elkcli.repl.keys import bindings
@@ -36,6 +37,8 @@ _STYLE = {
     "bottom-toolbar.text": "noreverse ansibrightblack",
     "auto-suggestion": "ansibrightblack",
 }
+_MENU = 8
+"""Rows below the line for what Tab offers."""
 _STOPS: dict[str, type[Stopped]] = {"SIGTERM": Terminated, "SIGHUP": HungUp}
 
 
@@ -81,6 +84,7 @@ class Prompt:
             input_processors=[TabsProcessor(char1=" ", char2=" ")],  # pasted code is seen as it was, without ^I
             output=create_output(stdout=stream),
         )
+        self._prompt.app.before_render += self._fit
         self._prompt.app.after_render += self._rendered
         self._prompt.default_buffer.on_text_changed += self._typed
 
@@ -91,6 +95,9 @@ class Prompt:
         self._is_typing = False
         if isinstance(self._history, InputHistory):
             self._history.refresh()
+        if default or session.halted:
+            ahead.hold_back(self._prompt.app.input, below=bool(default))
+        session.halted = False
         vi = session.settings.editing_mode == "vi"
         app = self._prompt.app
         self._prompt.editing_mode = EditingMode.VI if vi else EditingMode.EMACS
@@ -106,6 +113,10 @@ class Prompt:
                 raise
         self._hint = ""
         return text
+
+    def typed_ahead(self) -> None:
+        """Keep for the next prompt what was typed before it, while the terminal is :func:`~elkcli.repl.quiet.quiet`."""
+        ahead.take(self._prompt.app.input)
 
     def _keep_draft(self) -> None:
         """What was being typed when a signal came is found again in the input history."""
@@ -127,6 +138,10 @@ class Prompt:
         self._stop = self._stop or stop()
         with contextlib.suppress(Exception):  # it is ending already
             self._prompt.app.exit(exception=self._stop)
+
+    def _fit(self, app: Any) -> None:
+        """Room for the menu, as far as the terminal has it: the line and the toolbar come first."""
+        self._prompt.reserve_space_for_menu = max(0, min(_MENU, app.output.get_size().rows - 2))
 
     def _rendered(self, app: Any) -> None:
         app.after_render -= self._rendered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from elkcli.environment import Environment
 
@@ -11,8 +11,11 @@ PASTE_MARKS_ON, PASTE_MARKS_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
 
 
 @contextlib.contextmanager
-def quiet(environment: Environment) -> Iterator[None]:
-    """No echo, keys as they are typed (Ctrl-C and Ctrl-Z still act), pastes marked as pastes."""
+def quiet(environment: Environment, over: Callable[[], None]) -> Iterator[None]:
+    """No echo, keys as they are typed (Ctrl-C and Ctrl-Z still act), pastes marked as pastes.
+
+    ``over`` is called at the end, while the terminal is still so.
+    """
     try:
         import termios
     except ImportError:  # Windows has another kind of terminal
@@ -38,9 +41,12 @@ def quiet(environment: Environment) -> Iterator[None]:
     try:
         yield
     finally:
-        _write(marks, PASTE_MARKS_OFF)
-        with contextlib.suppress(termios.error):
-            termios.tcsetattr(descriptor, termios.TCSANOW, before)
+        try:
+            over()
+        finally:
+            _write(marks, PASTE_MARKS_OFF)
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(descriptor, termios.TCSANOW, before)
 
 
 def _write(stream: object, data: bytes) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from elkcli.repl.session import Session
     from elkcli.storage.recorder import Recorder
 
+_SUBSTANCE = (Text, Reasoning, Media, SavedMedia, ToolCall)
 _AGAIN = 0.1
 """Seconds to wait for a store that failed before: a chat with one that stays locked should not be held up each time."""
 
@@ -42,33 +43,43 @@ class Kept:
             self._open()
 
     def add(self, piece: Piece) -> None:
-        """Keep ``piece``."""
-        self.answer.take(piece)
-        if self._replaced is not None:
-            self._held.append(piece)
-            if not isinstance(piece, (Text, Reasoning, Media, SavedMedia, ToolCall)):
+        """Keep ``piece``: here and in the store, or neither, whenever Ctrl-C comes."""
+        with self._session.undisturbed:
+            self.answer.take(piece)
+            if self._replaced is None:
+                self._write(piece)
                 return
-            replaced, self._replaced = self._replaced, None
+            self._held.append(piece)
+        self._replace()
+
+    def _replace(self) -> None:
+        """If an answer has begun: take the turn back that it replaces, and write what was held. May be called again."""
+        if not any(isinstance(piece, _SUBSTANCE) for piece in self._held):
+            return
+        replaced, self._replaced = self._replaced, None
+        if replaced is not None:
             try:
                 self._session.forget(replaced)
             except ElkError as problem:
                 self._warn(problem.message)
+        if self._recorder is None:
             self._open()
-            held, self._held = self._held, []
-            for earlier in held:
+        with self._session.undisturbed:
+            for earlier in self._held:
                 self._write(earlier)
-        else:
-            self._write(piece)
+            self._held = []
 
     def close(self, seconds: float) -> None:
         """The turn is over, well or not."""
         self.answer.seconds = seconds
+        self._replace()
         if self._recorder is not None:
             self._recorder.close(seconds=seconds)
             self._found(self._recorder.conversation)
 
     def end(self) -> None:
         """The turn is over, whether or not it came to be sent, and whatever interrupted :meth:`close`."""
+        self._replace()
         if self._recorder is not None:
             self._recorder.close()
             self._found(self._recorder.conversation)

@@ -118,7 +118,9 @@ class Session:
         self.draft = ""  # what the next prompt begins with
         self.replacing = False  # the next message takes the place of the last turn
         self.over = False
+        self.halted = False  # Ctrl-C ended what went on, and what was typed behind it waits
         self.while_answering: Callable[[], AbstractContextManager[None]] = nullcontext
+        self.undisturbed: AbstractContextManager[object] = nullcontext()  # Ctrl-C waits for its end
         self.spent: list[Usage] = []
         self.held: dict[str, bytes] = {}  # the latest picture by its path: the file is the person's to move
         self.warned = ""
@@ -259,6 +261,7 @@ class Session:
 
     def stopped(self) -> None:
         """Say what became of an answer that Ctrl-C ended."""
+        self.halted = True
         if self.turns and self.turns[-1].partial and not self.draft:
             self.messages.note("stopped; what came is kept (/retry asks again, /undo drops it)")
         else:

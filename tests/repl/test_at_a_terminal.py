@@ -126,6 +126,37 @@ def test_what_is_typed_during_an_answer_waits_for_the_prompt(chat: Chat, server:
     assert asked(server) == ["first", "typed ahead"]
 
 
+def test_each_line_typed_during_an_answer_is_a_message_of_its_own(chat: Chat, server: Server) -> None:
+    server.says(chunks=["one ", "two ", "three "], pause=0.3).says("Second").says("Third").says("Fourth")
+    terminal = chat()
+    terminal.enter("first").see("one").type("second\rthird\r").paste("several\rlines").type("\rhalf")
+    terminal.see("Fourth").see("> half").settle().press("ctrl-c", "ctrl-d").exit()
+    assert asked(server) == ["first", "second", "third", "several\nlines"]
+
+
+def test_what_was_typed_behind_a_message_that_failed_is_sent_with_nothing(chat: Chat, server: Server) -> None:
+    server.says(chunks=["one ", "two ", "three "], pause=0.3).fails(500, {"error": {"message": "boom"}})
+    terminal = chat(ELKCLI_RETRIES="0")
+    terminal.enter("first").see("one").type("second\rthird\r").see("boom").see("> second\n  third").settle()
+    terminal.press("ctrl-c", "ctrl-d").exit()
+    assert asked(server) == ["first", "second"]
+
+
+def test_ctrl_c_leaves_what_was_typed_behind_it_to_be_sent_or_not(chat: Chat, server: Server) -> None:
+    server.says(chunks=["one ", "two ", "three "], pause=0.3).stalls(after="Half")
+    terminal = chat()
+    terminal.enter("first").see("one").type("second\rthird\r").see("Half").press("ctrl-c")
+    terminal.see("stopped").see("> third").settle().press("ctrl-c", "ctrl-d").exit()
+    assert asked(server) == ["first", "second"]
+
+
+def test_a_low_terminal_has_a_menu_as_far_as_there_is_room(elkcli: Elkcli, server: Server) -> None:
+    terminal = elkcli.terminal("chat", rows=6).see("gemini").settle(0.1)
+    terminal.type("/").see("/attach").settle()
+    assert "too small" not in terminal.screen
+    terminal.press("ctrl-c", "ctrl-d").exit()
+
+
 def test_tab_completes_commands_and_their_arguments(chat: Chat, server: Server, elkcli: Elkcli) -> None:
     elkcli.file("picture of an elk.png", b"x")
     terminal = chat()
@@ -133,7 +164,9 @@ def test_tab_completes_commands_and_their_arguments(chat: Chat, server: Server, 
     terminal.type("/attach pic").settle().press("tab").see("> /attach picture of an elk.png").press("ctrl-u").settle(
         0.1
     )
-    terminal.type("/set editing_mode v").settle().press("tab").see("> /set editing_mode vi")
+    terminal.type("/set editing_mode v").settle().press("tab").see("> /set editing_mode vi").press("ctrl-u").settle(0.1)
+    terminal.type("/set sche").settle().press("tab").see("> /set schema").press("ctrl-u").settle(0.1)
+    terminal.type("/set schema pic").settle().press("tab").see("> /set schema picture of an elk.png")
     terminal.press("ctrl-c", "ctrl-d").exit()
 
 
@@ -203,6 +236,16 @@ def test_ctrl_c_stops_what_goes_on_once_and_never_the_chat() -> None:
                 signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_waits_for_what_must_be_done_whole() -> None:
+    interrupt, done = Interrupt(), []
+    with interrupt.listening(), pytest.raises(Interrupted), interrupt.armed():
+        with interrupt:
+            signal.raise_signal(signal.SIGINT)
+            done.append("noted and written")
+        done.append("not reached")
+    assert done == ["noted and written"]
 
 
 def test_ctrl_c_at_any_moment_leaves_a_chat_that_goes_on_and_no_turn_open(
