@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.bench.measuring import TREE, Place, Row, server
 
-NAMES = ("startup", "streaming", "rendering", "images", "chat", "history", "batch")
+NAMES = ("startup", "secure", "streaming", "rendering", "images", "chat", "history", "batch")
 PEERS = ("llm", "sgpt", "gptme")
 
 

@@ -2,7 +2,8 @@
 
 ``python -m tests.bench.servers`` prints its address. What it answers is chosen by the prompt, which is one of
 ``bench short``, ``bench chunks``, ``bench long``, ``bench image MB`` and ``bench paced``. With ``instant`` it is one
-that answers many connections at once, always alike.
+that answers many connections at once, always alike; with ``far CERTIFICATE KEY`` one behind TLS, which takes as long to
+agree on as if the server were on another continent.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -22,6 +24,7 @@ from tests.server import chunk, chunked, event, stream, whole
 CHUNKS = 20_000
 LONG = 10_000_000
 MEGABYTE = 1_000_000
+FAR = 0.1  # seconds: the round trips of TCP and TLS
 PAUSE = 0.4  # long enough for a client to be idle again
 FIRST = "Elk"  # the first word of the paced answer
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\n%b\r\n\r\n"
@@ -57,8 +60,9 @@ def answer(name: str, streamed: bool) -> list[bytes]:
 class Server:
     """Answers each connection in a thread, request after request."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         self._listener = listener
+        self._tls = tls
         self._told = (0.0, 0.0, 0.0)
 
     def serve(self) -> None:
@@ -69,6 +73,9 @@ class Server:
 
     def _serve(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is not None:
+            time.sleep(FAR)
+            connection = self._tls.wrap_socket(connection, server_side=True)
         with connection, connection.makefile("rb") as reader:
             while line := reader.readline():
                 size = 0
@@ -131,11 +138,16 @@ async def _serve_at_once(listener: socket.socket) -> None:
 def main() -> None:
     """Print the address and serve."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    print(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", flush=True)
-    if sys.argv[1:] == ["instant"]:
+    mode, *files = sys.argv[1:] or [""]
+    print(f"http{'s' * (mode == 'far')}://127.0.0.1:{listener.getsockname()[1]}/v1", flush=True)
+    if mode == "instant":
         asyncio.run(_serve_at_once(listener))
-    else:
-        Server(listener).serve()
+        return
+    tls = None
+    if mode == "far":
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*files)
+    Server(listener, tls).serve()
 
 
 if __name__ == "__main__":
