@@ -113,7 +113,12 @@ class _Assembly:
         """What saves the pictures: one counts those of all turns, so that the second does not find the first's name."""
         wanted = (output, settings.image_dir)
         if self._saver is None or self._saver_is_for != wanted:
-            self._saver = saver_for(self._environment, settings, output=output, force=False)
+            try:
+                self._saver = saver_for(self._environment, settings, output=output, force=False)
+            except UsageError as problem:
+                if problem.hint is not None and "--force" in problem.hint:  # a chat has many pictures
+                    raise UsageError(problem.message, hint="name a directory, or a file that is not there") from None
+                raise
             self._saver_is_for = wanted
         return self._saver
 
@@ -140,6 +145,10 @@ class _Assembly:
             return reading.choices(text)
         if name == "schema":
             return reading.schema(text, directory)
+        if name == "output":
+            if text == "-":
+                raise UsageError("output - does not go with chat", hint="name a directory")
+            self.saver(Settings(), text)
         if name == "headers":
             return reading.headers([text])
         return text

@@ -16,7 +16,7 @@ from elkcli.commands.periods import moment
 from elkcli.conversation import SavedMedia, Text
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
-from elkcli.storage import private, transcript
+from elkcli.storage import placing, private, transcript
 from elkcli.storage.history import Conversation, History
 from elkcli.storage.settings import resolve
 from elkcli.terminal.display import standard_output
@@ -335,15 +335,23 @@ def _writing_to(environment: Environment, output: str | None, force: bool) -> It
         yield standard_output(environment)
         return
     path = environment.directory / Path(output).expanduser()
-    if os.path.lexists(path) and not force:
-        raise UsageError(f"{output} is there already", hint="--force replaces it")
-    aside = private.beside(path)
     try:
-        with private.create(aside) as file:
-            yield file
-        aside.replace(path)
+        if placing.is_special(path):  # /dev/null, a pipe: there is nothing to replace
+            with path.open("wb") as file:
+                yield file
+            return
+        if path.is_dir():
+            raise UsageError(f"cannot write {output}: Is a directory")
+        if os.path.lexists(path) and not force:
+            raise UsageError(f"{output} is there already", hint="--force replaces it")
+        target = Path(os.path.realpath(path))  # a link stays one
+        aside = private.beside(target)
+        try:
+            with private.create(aside) as file:
+                yield file
+            aside.replace(target)
+        finally:
+            with suppress(OSError):
+                aside.unlink()
     except OSError as problem:
         raise ElkError(f"cannot write {output}: {problem.strerror}") from problem
-    finally:
-        with suppress(OSError):
-            aside.unlink()

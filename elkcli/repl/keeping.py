@@ -35,7 +35,7 @@ def save(session: Session, argument: str) -> None:
     if not session.turns:
         raise UsageError("nothing was said yet")
     path = session.environment.directory / session.path(name)
-    write(path, as_markdown(session), replace=force)
+    write(path, as_markdown(session), force=force)
     session.say(f"saved {len(session.turns)} turn{'' if len(session.turns) == 1 else 's'} to {path}")
 
 
@@ -64,10 +64,10 @@ def resume(session: Session, argument: str) -> None:
         if argument:
             found = history.find(argument)
         else:
-            others = [one for one in history.listing(2) if one.id != session.conversation]
-            if not others:
+            another = history.latest_but(session.conversation)
+            if another is None:
                 raise UsageError("no other conversation is kept")
-            found = others[0]
+            found = another
         session.take_up(found, history)
     announce(session)
 

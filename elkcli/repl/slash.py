@@ -82,12 +82,14 @@ def obey(session: Session, line: str) -> None:
     match = _NAME.match(line)
     assert match is not None
     name, rest = match[1], line[match.end() :].strip()
-    if name.endswith("!"):  # as vi has it: /save! FILE
-        name, rest = name[:-1], f"! {rest}"
+    if name == "save!":  # as vi has it
+        name, rest = "save", f"! {rest}"
     known = find(name)
     if known is None:
         near = get_close_matches(name.lower(), [*commands(), *ALIASES], n=1)
         near = near or [one for one in commands() if name and one.startswith(name.lower())][:1]
         hint = f"did you mean /{near[0]}?" if near else "/help lists the commands"
         raise UsageError(f"no command is called /{name}", hint=f"{hint} (to send a slash, type two: /{line[:20]}…)")
+    if rest and not known.form:
+        raise UsageError(f"/{known.name} takes nothing behind it", hint=f"/help {known.name} tells what it does")
     known.run(session, rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from difflib import get_close_matches
+from typing import Any
 
 from elkcli.api.request import parse_set
 from elkcli.errors import UsageError
@@ -13,6 +14,21 @@ from elkcli.storage.settings import KEYS
 
 OPTIONS = {"choices": "choices", "n": "choices", "schema": "schema", "output": "output", "header": "headers"}
 """Options of ``ask`` that are no settings, or have another name there."""
+_ELSEWHERE = {
+    "profile": "/profile NAME changes it",
+    "attach": "/attach FILE attaches one",
+    "session": "/resume goes on with another conversation, /name names this one",
+    "continue": "/resume goes on with another conversation",
+    "no-history": "/set history false",
+    "no-stream": "/set stream false",
+    "no-usage": "/set usage false",
+    "no-reasoning": "/set reasoning false",
+    "preview": "/set image_preview auto",
+    "no-preview": "/set image_preview none",
+    "edit": "Ctrl-X Ctrl-E opens the editor",
+    **dict.fromkeys(("quiet", "verbose", "fetch", "shrink"), "it is given when a chat begins"),
+}
+"""Options that are asked for in another way: as a body field they would only puzzle the server."""
 HELP_ON_KEYS = """Alt-Enter or Ctrl-J makes a new line, Ctrl-X Ctrl-E opens the editor.
 Up, Down and Ctrl-R find what was typed before; Tab completes.
 Ctrl-C clears the line, or stops an answer and keeps what came; Ctrl-D leaves."""
@@ -63,7 +79,7 @@ def system(session: Session, argument: str) -> None:
     if argument == "none":
         session.choose(system="")
     elif argument:
-        session.choose(system=session.assembly.option("system", argument))
+        session.choose(system=_option(session, "system", argument))
     if session.settings.system:
         session.say(f"system: {session.settings.system}")
     else:
@@ -115,21 +131,26 @@ def _change(session: Session, key: str, value: str) -> None:
         if back:
             session.choose(**{key: session.at_start.get(key)})
         elif key == "system":
-            session.choose(system=session.assembly.option("system", value))
+            session.choose(system=_option(session, key, value))
         elif key == "headers":
-            more = session.assembly.option("headers", value)
+            more = _option(session, key, value)
             session.choose(headers={**session.settings.headers, **more})
         else:
             _choose(session, key, value)
         _show(session, key)
     elif key in OPTIONS.values():
-        setattr(session.extra, key, None if back else session.assembly.option(key, value))
+        setattr(session.extra, key, None if back else _option(session, key, value))
         _show(session, key)
     elif back:
         if session.extra.fields.pop(key, None) is None:
             raise UsageError(f"{key} is not set")
         session.say(f"{key} is no longer sent")
     else:
+        elsewhere = _ELSEWHERE.get(key.replace("_", "-"))
+        if elsewhere is not None:
+            raise UsageError(
+                f"{key} is an option, and no setting", hint=f"{elsewhere} (/set {key}={value}: a body field)"
+            )
         near = get_close_matches(key, [*KEYS, *OPTIONS], n=1, cutoff=0.8)
         if near and "." not in key:
             raise UsageError(
@@ -137,6 +158,18 @@ def _change(session: Session, key: str, value: str) -> None:
                 hint=f"did you mean {near[0]}? (/set {key}={value} sends it as a body field)",
             )
         _set_field(session, f"{key}={value}")
+
+
+def _option(session: Session, key: str, value: str) -> Any:
+    """What an option of ``ask`` makes of ``value``; a file may be written as in a shell."""
+    if key in ("schema", "output"):
+        value = session.path(value)
+    elif key == "system" and value.startswith("@"):
+        value = "@" + session.path(value[1:])
+    try:
+        return session.assembly.option(key, value)
+    except UsageError as problem:  # the words are those of an option: --schema: cannot read …
+        raise UsageError(problem.message.removeprefix("--"), hint=problem.hint) from problem
 
 
 def _choose(session: Session, key: str, value: str) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 
 from elkcli.conversation import Message
 from elkcli.errors import ElkError, UsageError
 from elkcli.repl.session import Session
+from elkcli.storage import placing
 
 
 def as_markdown(session: Session) -> str:
@@ -29,35 +28,19 @@ def _words(message: Message) -> str:
     return "\n\n".join(part for part in (message.text.rstrip(), *attached) if part)
 
 
-def write(path: Path, text: str, *, replace: bool) -> None:
+def write(path: Path, text: str, *, force: bool) -> None:
     """Make ``text`` the content of ``path``, whole or not at all. Raises :class:`ElkError`."""
-    aside = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}.tmp")
+    data = text.encode("utf-8", "replace")
     try:
-        try:
-            with aside.open("xb") as file:
-                file.write(text.encode("utf-8", "replace"))
-                file.flush()
-                os.fsync(file.fileno())
-            if replace:
-                aside.replace(path)
-            else:
-                _place(aside, path)
-        finally:
-            with contextlib.suppress(OSError):
-                aside.unlink()
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory", hint=f"/save {path.name}/chat.md")
+        if placing.is_special(path):
+            path.write_bytes(data)
+        elif force:
+            placing.replace(path, data)
+        else:
+            placing.create(path, data)
     except FileExistsError:
         raise UsageError(f"{path} exists already", hint=f"/save! {path.name} replaces it") from None
     except OSError as problem:
         raise ElkError(f"cannot save {path}: {problem.strerror}") from problem
-
-
-def _place(aside: Path, path: Path) -> None:
-    """Give the file its name, if nobody has it."""
-    try:
-        os.link(aside, path)  # unlike a rename, this never replaces
-    except FileExistsError:
-        raise
-    except OSError:  # a disk without hard links
-        if path.exists():
-            raise FileExistsError from None
-        aside.rename(path)

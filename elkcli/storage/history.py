@@ -134,6 +134,12 @@ class History:
                 return found[0], "the latest"
         return None
 
+    def latest_but(self, conversation: str | None) -> Conversation | None:
+        """The latest with an answer that is another than ``conversation``."""
+        with self._failures():
+            found = self._some(f"WHERE id IS NOT ? AND {_ANSWERED} ORDER BY updated DESC LIMIT 1", conversation)
+        return found[0] if found else None
+
     def find(self, wanted: str) -> Conversation:
         """The conversation of that name, or else whose ID begins so. Raises :class:`UsageError`."""
         wanted = clean(wanted.strip())

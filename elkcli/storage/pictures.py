@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import re
-import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,13 +14,11 @@ from elkcli.conversation import Media, MediaKind, Note, SavedMedia
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
 from elkcli.media import ALSO_CALLED, Kind, dimensions, readable, sniff
-from elkcli.storage import private
+from elkcli.storage import placing, private
 
 _FAMILIES: dict[str, MediaKind] = {"image": "image", "audio": "audio", "video": "video"}
 _SAME = {"image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav"}
 _SPECIAL = set(" ()<>\\")
-_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES, errno.EINVAL}
 
 
 class Saver:
@@ -87,7 +84,7 @@ class Saver:
                 _try(directory)
                 return
             file = self._real(self._file)
-            if _is_special(file):
+            if placing.is_special(file):
                 if not os.access(file, os.W_OK):
                     raise UsageError(f"cannot write {self._output}")
                 return
@@ -135,7 +132,7 @@ class Saver:
             number = "" if self._count == 1 else f"-{self._count}"
             typed = self._directory / f"{self._name()}{number}.{kind.extension}"
             with contextlib.suppress(FileExistsError):
-                _create(self._real(typed), data)
+                placing.create(self._real(typed), data)
                 return typed
             self._mark = os.urandom(2).hex()
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(typed))
@@ -145,9 +142,13 @@ class Saver:
 
     def _keep_named(self, file: Path, data: bytes, kind: Kind, notes: list[Note]) -> Path:
         """``FILE`` for the first, ``FILE-2.ext`` for the second; the next free number where somebody was faster."""
-        if self._count == 1 or _is_special(self._real(file)):
+        if self._count == 1 or placing.is_special(self._real(file)):
             suffix = file.suffix[1:].lower()
-            if suffix and ALSO_CALLED.get(suffix, suffix) != kind.extension and not _is_special(self._real(file)):
+            if (
+                suffix
+                and ALSO_CALLED.get(suffix, suffix) != kind.extension
+                and not placing.is_special(self._real(file))
+            ):
                 notes.append(Note(f"{_reference(file)} is {kind.mime}, whatever its name says", warning=True))
             if self._place(self._real(file), data):
                 return file
@@ -161,13 +162,13 @@ class Saver:
 
     def _place(self, path: Path, data: bytes) -> bool:
         """Write the file, or return ``False`` if the name is taken and may not be."""
-        if _is_special(path):  # /dev/null, a pipe: there is nothing to overwrite
+        if placing.is_special(path):  # /dev/null, a pipe: there is nothing to overwrite
             path.write_bytes(data)
         elif self._force:
-            _replace(path, data)
+            placing.replace(path, data)
         else:
             try:
-                _create(path, data)
+                placing.create(path, data)
             except FileExistsError:
                 return False
         return True
@@ -219,15 +220,6 @@ def _reference(typed: Path) -> str:
     return text
 
 
-def _is_special(path: Path) -> bool:
-    """Whether the name is that of a device or pipe."""
-    try:
-        mode = path.stat().st_mode
-    except OSError:
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
 @contextlib.contextmanager
 def _refusing(output: str) -> Iterator[None]:
     """``OSError`` as the person's mistake: a name that is too long, a file in the place of a directory."""
@@ -240,53 +232,5 @@ def _refusing(output: str) -> Iterator[None]:
 def _try(directory: Path) -> None:
     """Raise ``OSError`` where no file can be made. Permissions do not tell: root may do all, but not in ``/proc``."""
     aside = private.beside(directory / "elkcli")
-    os.close(os.open(aside, _NEW, 0o600))
+    private.create(aside).close()
     aside.unlink()
-
-
-def _create(path: Path, data: bytes) -> None:
-    """A new file with these bytes, whole or not at all. Raises ``FileExistsError`` where the name is taken."""
-    if os.path.lexists(path):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-    aside = private.beside(path)
-    try:
-        _fill(aside, data)
-        try:
-            os.link(aside, path, follow_symlinks=False)
-        except OSError as problem:
-            if problem.errno not in _NO_LINKS:
-                raise
-            _fill(path, data)  # a file system without links: still never over another file
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-    private.sync_directory(path.parent)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """The file at ``path``, old or new, never half."""
-    target = Path(os.path.realpath(path))
-    aside = private.beside(target)
-    try:
-        _fill(aside, data)
-        aside.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            aside.unlink()
-        raise
-    private.sync_directory(target.parent)
-
-
-def _fill(path: Path, data: bytes) -> None:
-    """A new file, readable as the person's umask has it, with its bytes on the disk. Nothing is left of a failure."""
-    descriptor = os.open(path, _NEW, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) or 0 :]
-            os.fsync(file.fileno())
-    except BaseException:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise

@@ -238,6 +238,17 @@ def test_export_writes_a_private_file_and_replaces_none_unasked(elkcli: Elkcli) 
     assert [entry.name for entry in elkcli.work.iterdir()] == ["all.jsonl"]
 
 
+def test_export_writes_through_a_link_and_into_a_device_and_replaces_neither(elkcli: Elkcli) -> None:
+    keep(elkcli, "q", "a")
+    elkcli.file("notes.jsonl", "mine")
+    for name, place in (("link", "notes.jsonl"), ("device", "/dev/null")):
+        (elkcli.work / name).symlink_to(place)
+        elkcli("history", "export", "-o", name, "--force").succeeds(b"")
+        assert (elkcli.work / name).is_symlink()
+    assert json.loads((elkcli.work / "notes.jsonl").read_text())["title"] == "q"
+    elkcli("history", "export", "-o", ".", "--force").fails(2)
+
+
 # delete
 
 

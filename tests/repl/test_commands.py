@@ -242,6 +242,64 @@ def test_save_writes_markdown_and_never_over_another_file(chat: Any, server: Ser
     assert not list(elkcli.work.glob(".*.tmp"))
 
 
+def test_save_writes_through_a_link_and_into_a_device_and_replaces_neither(
+    chat: Any, server: Server, elkcli: Elkcli
+) -> None:
+    server.says("An *elk*")
+    elkcli.file("notes.md", "mine")
+    (elkcli.work / "link.md").symlink_to("notes.md")
+    (elkcli.work / "device").symlink_to("/dev/null")
+    result = chat("what?", "/save! link.md", "/save device", "/save! device", "/save! .")
+    assert "is a directory" in result.error
+    assert (elkcli.work / "link.md").is_symlink()
+    assert "An *elk*" in (elkcli.work / "notes.md").read_text()
+    assert (elkcli.work / "device").is_symlink()
+
+
+@pytest.mark.parametrize("line", ["/undo 2", "/new what now?", "/exit now", "/multiline on", "/usage x", "/sessions x"])
+def test_words_behind_a_command_that_takes_none_are_not_swallowed(line: str, chat: Any, server: Server) -> None:
+    server.says("Hello")
+    result = chat("a", line, "b")
+    assert result.code == 2
+    assert words(server) == ["a", "Hello", "b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("/set profile demo", "/profile NAME"),
+        ("/set attach a.png", "/attach FILE"),
+        ("/set no-history true", "/set history false"),
+        ("/set quiet true", "when a chat begins"),
+    ],
+)
+def test_an_option_that_is_asked_for_in_another_way_is_no_body_field(
+    line: str, hint: str, chat: Any, server: Server
+) -> None:
+    server.says("Hello")
+    result = chat(line, "a")
+    assert hint in result.hint
+    assert set(server.request.json) == {"model", "stream", "messages"}
+
+
+def test_where_pictures_go_is_checked_when_it_is_set(chat: Any, elkcli: Elkcli) -> None:
+    elkcli.file("there.png", "mine")
+    assert "does not go with chat" in chat("/set output -").error
+    result = chat("/set output there.png")
+    assert "exists" in result.error
+    assert "--force" not in result.hint
+
+
+def test_resume_without_a_name_finds_the_latest_other_one_that_has_an_answer(chat: Any, server: Server) -> None:
+    server.says("Hello").fails(401)
+    chat("a").succeeds()
+    chat("b").fails(4)
+    server._script.clear()
+    server.says("Again")
+    chat("/resume", "c").succeeds()
+    assert words(server) == ["a", "Hello", "c"]
+
+
 def test_a_conversation_can_be_named_listed_found_and_resumed(chat: Any, server: Server) -> None:
     server.says("Antlers grow").says("Hello").says("Yes")
     result = chat("tell me", "/name elks", "/new", "hi", "/sessions", "/history antlers", "/resume elks", "really?")
