@@ -32,7 +32,7 @@ from elkcli.terminal.blocks import (
 from elkcli.terminal.columns import Cells, Layout, settle
 from elkcli.terminal.highlight import Highlighter
 from elkcli.terminal.inline import InlineReader, Span, completed
-from elkcli.terminal.layout import Row, fold, fold_row, merged, width_of, wrap
+from elkcli.terminal.layout import Row, fold_row, merged, width_of, wrap
 from elkcli.terminal.reader import LONGEST, BlockReader
 from elkcli.terminal.safe import SafeStream, safe
 from elkcli.terminal.theme import Theme
@@ -198,7 +198,7 @@ class Page:
             case CodeEnd():
                 if self._highlighter is not None:
                     self._highlighter = None
-                    yield from self._put([self._frame()], path)
+                    yield from self._put(self._frame(path), path)
             case TableRow():
                 yield from self._row(block, path)
             case TableEnd():
@@ -224,14 +224,14 @@ class Page:
                 spans = [span._replace(styles=(style, *span.styles)) for span in self._inline.read(text)]
                 if self._theme.bare:  # nothing else would tell it from a paragraph
                     spans.insert(0, Span("#" * block.level + " "))
-                yield from self._put(self._defined(definitions), path)
+                yield from self._put(self._defined(definitions, path), path)
                 yield from self._put(wrap(spans, self._prose_width(path)), path)
             case Rule():
                 yield from self._put([[Span("─" * min(self._room(path), _WIDEST_PROSE), ("frame",))]], path)
             case CodeStart():
                 words = block.info.split() if block.info else []
                 self._highlighter = Highlighter(words[0].strip("{}.").split(",")[0] if words else "")
-                yield from self._put([self._frame(safe(block.info or ""))], path)
+                yield from self._put(self._frame(path, safe(block.info or "")), path)
             case Formula():
                 rows = [row for line in block.lines for row in wrap([Span(line, ("math",))], self._prose_width(path))]
                 yield from self._put(rows, path)
@@ -243,7 +243,7 @@ class Page:
         if block.first:
             definitions, text = self._inline.definitions(text)
             if definitions:
-                yield from self._put(self._defined(definitions), path)
+                yield from self._put(self._defined(definitions, path), path)
                 if not text:
                     return
             path, text = self._task(path, text)
@@ -269,15 +269,19 @@ class Page:
         box = "☐" if found[1] == " " else "☑"
         return (*path[:-1], Item(item.serial, item.list_serial, item.width, box, None)), text[found.end() :]
 
-    def _defined(self, definitions: list[str]) -> list[Row]:
-        return [row for line in definitions for row in wrap([Span(safe(line), ("target",))], self.width)]
+    def _defined(self, definitions: list[str], path: Path) -> list[Row]:
+        return [row for line in definitions for row in wrap([Span(safe(line), ("target",))], self._room(path))]
 
-    def _frame(self, label: str = "") -> Row:
+    def _frame(self, path: Path, label: str = "") -> list[Row]:
+        room = self._room(path)
+        whole = min(_FRAME, self.width // 2, room)
         if not label:
-            return [Span("─" * min(_FRAME, self.width // 2), ("frame",))]
-        label = fold(label, max(self.width - 10, 1))[0] if width_of(label) > self.width else label
-        rest = max(min(_FRAME, self.width // 2) - width_of(label) - 4, 2)
-        return [Span("── ", ("frame",)), Span(label, ("label",)), Span(" " + "─" * rest, ("frame",))]
+            return [[Span("─" * max(whole, 1), ("frame",))]]
+        rest = max(whole - width_of(label) - 4, 2)
+        if width_of(label) + rest + 4 <= room:
+            return [[Span("── ", ("frame",)), Span(label, ("label",)), Span(" " + "─" * rest, ("frame",))]]
+        lead = [Span("── "[: max(room - 8, 0)], ("frame",))]
+        return [[*lead, *row] for row in wrap([Span(label, ("label",))], room - width_of(lead[0].text))]
 
     def _row(self, block: TableRow, path: Path) -> Iterator[str]:
         cells = [self._inline.read(cell) for cell in block.cells]

@@ -238,3 +238,11 @@ def test_without_room_for_its_words_a_table_shows_its_fields_one_under_another()
         "Owner: Bob",
     ]
     assert rendered(["| Feature | Description |\n|---|---|\n"], 12).split("\n")[-1] == "─────┼──────"
+
+
+@pytest.mark.parametrize("columns", [1, 5, 9, 12, 20, 40, 80])
+def test_what_stands_behind_the_fence_of_code_is_seen_whole_in_any_window(columns: int) -> None:
+    info = 'python title="src/some/where/module.py" showLineNumbers and-more-that-is-longer-than-a-row-of-forty'
+    whole = rendered([f"```{info}\npass\n```\n"], columns)
+    assert info.replace(" ", "") in re.sub(r"[\s─]", "", whole)
+    assert max(map(len, whole.split("\n"))) <= columns
