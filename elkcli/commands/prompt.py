@@ -179,7 +179,7 @@ def edited(text: str, environment: Environment) -> str:
     handle, name = tempfile.mkstemp(prefix="elkcli-", suffix=".md")
     path = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         with ExitStack() as streams:
             stdin = None if environment.stdin_is_terminal else _terminal(streams, os.O_RDONLY)
@@ -191,15 +191,16 @@ def edited(text: str, environment: Environment) -> str:
                     [*shlex.split(editor), name], stdin=stdin, stdout=stdout, check=False
                 )
             except (OSError, ValueError) as problem:
-                raise UsageError(
-                    f"cannot start the editor {editor!r}: {problem}", hint="set VISUAL or EDITOR"
-                ) from problem
+                why = problem.strerror if isinstance(problem, OSError) else problem
+                raise UsageError(f"cannot start the editor {editor!r}: {why}", hint="set VISUAL or EDITOR") from problem
         if done.returncode != 0:
             raise ElkError(f"the editor {editor!r} failed ({done.returncode}); nothing was sent")
         try:
             return path.read_text(encoding="utf-8").rstrip("\n")
         except UnicodeDecodeError:
             raise UsageError("what the editor saved is not UTF-8") from None
+        except OSError as problem:
+            raise ElkError(f"the editor {editor!r} left nothing to read: {problem.strerror}") from problem
     finally:
         path.unlink(missing_ok=True)
 

@@ -15,20 +15,25 @@ from elkcli.repl.ahead import TypedAhead
 
 SHIFT_ENTER = ("\x1b[13;2u", "\x1b[27;2;13~")
 ALT_ENTER = ("\x1b[13;3u", "\x1b[27;3;13~")
+CTRL_ENTER = "\x1b[13;5u"
 
 
 def bindings(
-    is_multiline: Callable[[], bool], is_enough: Callable[[str], bool], cleared: Callable[[], None]
+    is_multiline: Callable[[], bool],
+    is_enough: Callable[[str], bool],
+    cleared: Callable[[], None],
+    edit: Callable[[KeyPressEvent], None],
 ) -> KeyBindings:
     """The keys.
 
     ``is_multiline`` tells whether Enter makes a new line, ``is_enough`` whether there is something to send;
-    ``cleared`` is called at Ctrl-C.
+    ``cleared`` is called at Ctrl-C, and ``edit`` opens the editor.
     """
     for sequence in SHIFT_ENTER:  # terminals that tell Shift-Enter from Enter; to prompt_toolkit both are Enter
         ANSI_SEQUENCES[sequence] = Keys.ControlJ
     for sequence in ALT_ENTER:  # as the same terminals spell it
         ANSI_SEQUENCES[sequence] = (Keys.Escape, Keys.ControlM)
+    ANSI_SEQUENCES[CTRL_ENTER] = Keys.ControlM  # as the other spelling of it is to prompt_toolkit
     keys = KeyBindings()
     typing = has_focus(DEFAULT_BUFFER)
 
@@ -67,9 +72,7 @@ def bindings(
             buffer.reset()
         cleared()
 
-    @keys.add("c-x", "c-e", filter=typing)
-    def _(event: KeyPressEvent) -> None:
-        event.current_buffer.open_in_editor(validate_and_handle=False)
+    keys.add("c-x", "c-e", filter=typing)(edit)
 
     @keys.add("tab", filter=typing & Condition(_at_line_start))
     def _(event: KeyPressEvent) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
+from prompt_toolkit.application import Application, get_app, run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -22,7 +24,7 @@ from prompt_toolkit.layout.processors import TabsProcessor
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
-from elkcli.errors import HungUp, Stopped, Terminated
+from elkcli.errors import ElkError, HungUp, Stopped, Terminated
 from elkcli.repl import ahead
 from elkcli.repl.completion import SlashCompleter
 from elkcli.repl.inputs import InputHistory
@@ -73,14 +75,16 @@ class Prompt:
             complete_while_typing=starts_with_slash,
             enable_history_search=~starts_with_slash,
             key_bindings=bindings(
-                lambda: session.multiline, lambda text: bool(text.strip() or session.waiting), self._cleared
+                lambda: session.multiline,
+                lambda text: bool(text.strip() or session.waiting),
+                self._cleared,
+                lambda event: self._edit(event.app, event.current_buffer),
             ),
             bottom_toolbar=self._toolbar,
             style=Style.from_dict(_STYLE),
             include_default_pygments_style=False,
             color_depth=None if color else ColorDepth.DEPTH_1_BIT,
             enable_suspend=True,
-            tempfile_suffix=".md",
             input_processors=[TabsProcessor(char1=" ", char2=" ")],  # pasted code is seen as it was, without ^I
             output=create_output(stdout=stream),
         )
@@ -155,6 +159,21 @@ class Prompt:
     def _cleared(self) -> None:
         self._session.replacing = False
         self._hint = "Ctrl-D leaves"
+
+    def _edit(self, app: Application[Any], buffer: Buffer) -> None:
+        """Open the editor on the line; it is the same for `-e` and `/edit`, and what it cannot do is told."""
+        session = self._session
+
+        async def edit() -> None:
+            try:
+                text = await run_in_terminal(lambda: session.assembly.edited(buffer.text), in_executor=True)
+            except ElkError as problem:
+                error = problem
+                await run_in_terminal(lambda: session.messages.error(error))
+            else:
+                buffer.document = Document(text)
+
+        app.create_background_task(edit())
 
     # What is seen
 

@@ -89,6 +89,28 @@ def test_the_editor_fills_the_line_and_sends_nothing(chat: Chat, server: Server,
     assert asked(server) == ["from the editor"]
 
 
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        (None, "cannot start the editor"),
+        ('rm "$1"', "left nothing to read"),
+        (r"""printf '\377' > "$1" """, "not UTF-8"),
+        ("exit 3", "failed (3)"),
+    ],
+)
+def test_an_editor_that_does_not_do_its_work_is_told_and_leaves_the_line(
+    script: str | None, told: str, chat: Chat, elkcli: Elkcli
+) -> None:
+    if script is not None:
+        elkcli.file("e", f"#!/bin/sh\n{script}\n").chmod(0o755)
+    terminal = chat(EDITOR=str(elkcli.work / "e"))
+    terminal.type("a line").settle(0.1).type("\x18\x05").see(lambda screen: told in screen.screen.replace("\n", ""))
+    terminal.settle()
+    assert "> a line" in terminal.lines
+    assert "Traceback" not in terminal.scrolled
+    terminal.press("ctrl-c", "ctrl-d").exit()
+
+
 def test_what_was_typed_is_kept_privately_and_comes_back_in_another_chat(
     chat: Chat, server: Server, elkcli: Elkcli
 ) -> None:
