@@ -22,8 +22,8 @@ _elkcli_options() {
     'config get') _list='-p --profile --reveal -h --help' ;;
     'config unset') _list='-p --profile -h --help' ;;
     'config list') _list='-p --profile --json -h --help' ;;
-    'config path') _list='-h --help' ;;
-    'config edit') _list='-h --help' ;;
+    'config path') _list='-p --profile -h --help' ;;
+    'config edit') _list='-p --profile -h --help' ;;
     'config check') _list='-p --profile --base-url --timeout --retries -v --verbose -h --help' ;;
     models) _list='--json -p --profile --base-url --timeout --retries -q --quiet -v --verbose --color -h --help' ;;
     history) _list='-h --help' ;;
@@ -44,8 +44,9 @@ _elkcli_of_option() {
   case "${1:+$1 }$2" in
     -p|--profile|'ask -p'|'ask --profile'|'chat -p'|'chat --profile'|'config set -p'|'config set --profile'|\
       'config get -p'|'config get --profile'|'config unset -p'|'config unset --profile'|'config list -p'|\
-      'config list --profile'|'config check -p'|'config check --profile'|'models -p'|'models --profile'|\
-      'batch -p'|'batch --profile'|'balance -p'|'balance --profile') _kind=profiles ;;
+      'config list --profile'|'config path -p'|'config path --profile'|'config edit -p'|'config edit --profile'|\
+      'config check -p'|'config check --profile'|'models -p'|'models --profile'|'batch -p'|'batch --profile'|\
+      'balance -p'|'balance --profile') _kind=profiles ;;
     --install-completion|--show-completion) _kind=words _list='bash zsh fish powershell' ;;
     'ask -m'|'ask --model'|'chat -m'|'chat --model'|'batch -m'|'batch --model') _kind=models ;;
     'ask -s'|'ask --system'|'chat -s'|'chat --system'|'batch -s'|'batch --system') _kind=system ;;

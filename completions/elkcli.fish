@@ -23,9 +23,9 @@ function __elkcli_takes_value
         case 'config list'
             set names -p --profile
         case 'config path'
-            set names
+            set names -p --profile
         case 'config edit'
-            set names
+            set names -p --profile
         case 'config check'
             set names -p --profile --base-url --timeout --retries
         case 'models'
@@ -344,7 +344,7 @@ complete -c elkcli -n '__elkcli_at \'config\'' -k -a list -d 'Every setting, its
 complete -c elkcli -n '__elkcli_at \'config\'' -k -a unset -d 'Go back to the default'
 complete -c elkcli -n '__elkcli_at \'config\'' -k -a get -d 'Print the value that holds'
 complete -c elkcli -n '__elkcli_at \'config\'' -k -a set -d 'Set a setting'
-complete -c elkcli -n '__elkcli_at \'config set\'' -s p -l profile -r -f -k -a '(__elkcli_profiles)' -d 'Use this profile\'s settings'
+complete -c elkcli -n '__elkcli_at \'config set\'' -s p -l profile -r -f -k -a '(__elkcli_profiles)' -d 'Change this profile'
 complete -c elkcli -n '__elkcli_at \'config set\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'config set\' 0' -f -k -a '(__elkcli_keys)'
 complete -c elkcli -n '__elkcli_at \'config set\'' -f -k -a '(__elkcli_values)'
@@ -352,13 +352,15 @@ complete -c elkcli -n '__elkcli_at \'config get\'' -s p -l profile -r -f -k -a '
 complete -c elkcli -n '__elkcli_at \'config get\'' -l reveal -d 'Print the token itself'
 complete -c elkcli -n '__elkcli_at \'config get\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'config get\' 0' -f -k -a '(__elkcli_keys)'
-complete -c elkcli -n '__elkcli_at \'config unset\'' -s p -l profile -r -f -k -a '(__elkcli_profiles)' -d 'Use this profile\'s settings'
+complete -c elkcli -n '__elkcli_at \'config unset\'' -s p -l profile -r -f -k -a '(__elkcli_profiles)' -d 'Change this profile'
 complete -c elkcli -n '__elkcli_at \'config unset\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'config unset\' 0' -f -k -a '(__elkcli_keys)'
 complete -c elkcli -n '__elkcli_at \'config list\'' -s p -l profile -r -f -k -a '(__elkcli_profiles)' -d 'Use this profile\'s settings'
 complete -c elkcli -n '__elkcli_at \'config list\'' -l json -d 'Print JSON'
 complete -c elkcli -n '__elkcli_at \'config list\'' -s h -l help -d 'Show this help'
+complete -c elkcli -n '__elkcli_at \'config path\'' -s p -l profile -r -f -k -a '(__elkcli_profiles)' -d 'Allowed as everywhere'
 complete -c elkcli -n '__elkcli_at \'config path\'' -s h -l help -d 'Show this help'
+complete -c elkcli -n '__elkcli_at \'config edit\'' -s p -l profile -r -f -k -a '(__elkcli_profiles)' -d 'Allowed as everywhere'
 complete -c elkcli -n '__elkcli_at \'config edit\'' -s h -l help -d 'Show this help'
 complete -c elkcli -n '__elkcli_at \'config check\'' -s p -l profile -r -f -k -a '(__elkcli_profiles)' -d 'Use this profile\'s settings'
 complete -c elkcli -n '__elkcli_at \'config check\'' -l base-url -r -f -d 'Where the API is'

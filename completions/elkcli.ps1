@@ -199,8 +199,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-p|profiles|Use this profile''s settings'
-                '--profile|profiles|Use this profile''s settings'
+                '-p|profiles|Change this profile'
+                '--profile|profiles|Change this profile'
                 '-h||Show this help'
                 '--help||Show this help'
             )
@@ -227,8 +227,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
-                '-p|profiles|Use this profile''s settings'
-                '--profile|profiles|Use this profile''s settings'
+                '-p|profiles|Change this profile'
+                '--profile|profiles|Change this profile'
                 '-h||Show this help'
                 '--help||Show this help'
             )
@@ -253,6 +253,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
+                '-p|profiles|Allowed as everywhere'
+                '--profile|profiles|Allowed as everywhere'
                 '-h||Show this help'
                 '--help||Show this help'
             )
@@ -263,6 +265,8 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
             Commands = @(
             )
             Options = @(
+                '-p|profiles|Allowed as everywhere'
+                '--profile|profiles|Allowed as everywhere'
                 '-h||Show this help'
                 '--help||Show this help'
             )

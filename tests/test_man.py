@@ -71,6 +71,20 @@ def test_every_option_of_the_help_is_on_the_page_of(name: str, elkcli) -> None: 
 
 
 @needs("mandoc")
+@pytest.mark.parametrize("name", ["ask", "chat", "batch", "models", "balance"])
+def test_the_page_tells_the_defaults_that_the_help_tells_of(name: str, elkcli) -> None:  # type: ignore[no-untyped-def]
+    told = re.findall(r"\[default: (.*?)\]", " ".join(elkcli(name, "--help").text.split()))
+    assert re.findall(r"Default: (.*?)\.(?= |$)", " ".join(shown(MAN / f"elkcli-{name}.1").split())) == told
+
+
+@needs("mandoc")
+def test_what_a_slash_command_takes_is_a_list_and_no_paragraph() -> None:
+    text = shown(MAN / "elkcli-chat.1")
+    assert re.search(r"(?m)^ +/set temperature 0\.2$", text)
+    assert re.search(r"(?m)^ +/system none$", text)
+
+
+@needs("mandoc")
 def test_the_main_page_tells_every_exit_code() -> None:
     told = re.findall(r"(?m)^       (\d+) +\S", shown(MAN / "elkcli.1"))
     assert told == ["0", "1", "2", "3", "4", "5", "6", "7", "8", "129", "130", "141", "143"]

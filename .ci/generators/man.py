@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from elkcli import __version__, errors
-from elkcli.commands.help import UNNAMED, fitting
+from elkcli.commands.help import UNNAMED, default_note, fitting
 from elkcli.storage.settings import KEYS, about, default_of, variable
 from generators.roff import bold, example, italic, item, literal, paragraphs, placeholder, plain, prose, section
 from generators.roff import subsection as part
@@ -106,8 +106,16 @@ def _slash_commands() -> str:
 
 
 def _told(docstring: str) -> str:
-    """The whole of a docstring, as sentences."""
-    return "\n".join(_sentence(" ".join(block.split())) for block in inspect.cleandoc(docstring).split("\n\n"))
+    """The whole of a docstring, as sentences; lines to type, each with its meaning, as a list."""
+    return "\n".join(
+        _forms(block.splitlines()) if re.match(r" *[/]\S", block) else _sentence(" ".join(block.split()))
+        for block in inspect.cleandoc(docstring).split("\n\n")
+    )
+
+
+def _forms(lines: Iterable[str]) -> str:
+    rows = [re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in lines]
+    return "\n".join([".RS", *(item(placeholder(typed), _sentence(meaning)) for typed, meaning in rows), ".RE"])
 
 
 def _synopsis(command: Command) -> str:
@@ -155,7 +163,7 @@ def _names(option: Option) -> str:
 def _option_help(option: Option) -> str:
     text = re.sub(r" ?\[default: (.*?)\]", "", option.help)
     said = [_sentence(text)]
-    default = re.search(r"\[default: (.*?)\]", option.help)
+    default = re.search(r"\[default: (.*?)\]", option.help + default_note(option.setting))
     if default:
         said.append(f"Default: {prose(default[1])}.")
     if option.repeatable and "repeatable" not in text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack, redirect_stdout
 from difflib import get_close_matches
 from importlib import import_module
@@ -142,11 +143,11 @@ def _execute(environment: Environment) -> int:
         try:
             code = command.main(list(environment.arguments), prog_name="elkcli", standalone_mode=False, obj=environment)
         except typer.TyperException as problem:
-            raise _usage_error(problem) from problem
+            raise _usage_error(problem, environment.arguments) from problem
     return code if isinstance(code, int) else 0
 
 
-def _usage_error(problem: typer.TyperException) -> UsageError:
+def _usage_error(problem: typer.TyperException, arguments: Sequence[str]) -> UsageError:
     """Typer's words, as ours."""
     said = " ".join(str(getattr(problem, "format_message", problem.__str__)()).split())
     said, _, near = said.partition(" Did you mean ")
@@ -158,6 +159,17 @@ def _usage_error(problem: typer.TyperException) -> UsageError:
     if possible:
         near = possible[0]  # the nearest comes first
     context = getattr(problem, "ctx", None)
-    path = context.command_path if context is not None else "elkcli"
+    path = context.command_path if context is not None else _called(arguments)
     hint = f"did you mean {near}?" if near else f"{path} --help"
     return UsageError(said[:1].lower() + said[1:], hint=hint)
+
+
+def _called(arguments: Sequence[str]) -> str:
+    """The command of a command line, where the problem does not say it: the words before any option."""
+    path, named = "elkcli", COMMANDS.keys()
+    for word in arguments:
+        if word not in named:
+            break
+        path += f" {word}"
+        named = getattr(load(word), "commands", {}).keys() if path == f"elkcli {word}" else {}.keys()
+    return path

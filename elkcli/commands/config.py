@@ -35,8 +35,13 @@ app = typer.Typer(
   elkcli config check
 """,
 )
-Key = Annotated[str, typer.Argument(metavar="KEY", help="A setting, token, or profile")]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="A setting, headers.NAME, token, or profile")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Changed = Annotated[str | None, typer.Option("-p", "--profile", metavar="NAME", help="Change this profile")]
+Same = Annotated[
+    str | None,
+    typer.Option("-p", "--profile", metavar="NAME", help="Allowed as everywhere; all profiles lie in one file"),
+]
 
 
 @app.command("set", context_settings={**NAMES, "ignore_unknown_options": True})  # a value may be negative
@@ -44,7 +49,7 @@ def set_(
     ctx: typer.Context,
     key: Key,
     value: Annotated[list[str] | None, typer.Argument(metavar="VALUE", help="Its value; none for token")] = None,
-    profile: options.Profile = None,
+    profile: Changed = None,
 ) -> int:
     """Set a setting. The token is asked for, or read from standard input."""
     environment: Environment = ctx.obj
@@ -130,7 +135,12 @@ def get(
     profile: options.Profile = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Print the token itself")] = False,
 ) -> int:
-    """Print the value that holds."""
+    """Print the value that holds. Where there is none, print nothing and exit 1, as git config.
+
+    \b
+      elkcli config get model
+      elkcli config get token --reveal
+    """
     environment: Environment = ctx.obj
     resolved = resolve(environment, profile=profile)
     if key == "token":
@@ -155,8 +165,13 @@ def get(
 
 
 @app.command("unset", context_settings=NAMES)
-def unset(ctx: typer.Context, key: Key, profile: options.Profile = None) -> int:
-    """Go back to the default."""
+def unset(ctx: typer.Context, key: Key, profile: Changed = None) -> int:
+    """Go back to the default.
+
+    \b
+      elkcli config unset model
+      elkcli config unset token -p images
+    """
     environment: Environment = ctx.obj
     profile = _profile(environment, profile)
     if key == "token":
@@ -215,16 +230,25 @@ def _rows(environment: Environment, resolved: Resolved, *, given: bool) -> Itera
 
 
 @app.command("path", context_settings=NAMES)
-def path(ctx: typer.Context) -> int:
-    """Where the configuration lies."""
+def path(ctx: typer.Context, profile: Same = None) -> int:
+    """Where the configuration lies.
+
+    \b
+      cat "$(elkcli config path)"
+    """
     environment: Environment = ctx.obj
     _print(environment, str(environment.config_dir / "config.toml"))
     return 0
 
 
 @app.command("edit", context_settings=NAMES)
-def edit(ctx: typer.Context) -> int:
-    """Open the configuration in $VISUAL or $EDITOR, and check what was saved."""
+def edit(ctx: typer.Context, profile: Same = None) -> int:
+    """Open the configuration in $VISUAL or $EDITOR, and check what was saved.
+
+    \b
+      elkcli config edit
+      EDITOR=nano elkcli config edit
+    """
     import subprocess
 
     from elkcli.storage.lock import locked

@@ -183,12 +183,21 @@ def option_help(parameter: Any) -> str:
 
 
 def _notes(key: str, text: str) -> Iterator[str]:
-    from elkcli.storage.settings import KEYS, default_of, variable
+    from elkcli.storage.settings import variable
+
+    if "[default:" not in text and (note := default_note(key)):
+        yield note
+    yield f"[${variable(key)}]"
+
+
+def default_note(key: str | None) -> str:
+    """``[default: 300]`` for the setting ``key``, or nothing where it has none."""
+    from elkcli.storage.settings import KEYS, default_of
 
     default = default_of(key) if key in KEYS else None
-    if default not in (None, False, {}) and "[default:" not in text:
-        yield f"[default: {default:g}]" if isinstance(default, float) else f"[default: {default}]"
-    yield f"[${variable(key)}]"
+    if default in (None, False, {}):
+        return ""
+    return f"[default: {default:g}]" if isinstance(default, float) else f"[default: {default}]"
 
 
 def setting_of(parameter: Any) -> str | None:

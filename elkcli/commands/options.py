@@ -31,7 +31,7 @@ Attach = Annotated[
         "-a",
         "--attach",
         metavar="FILE|URL|-",
-        help="Attach an image, PDF, audio or text file, or an image URL",
+        help="Attach an image, PDF, audio or text file, or an image URL (repeatable)",
         group=_PROMPT,
     ),
 ]
@@ -92,11 +92,13 @@ SchemaRetries = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    _option("--set", metavar="KEY=VALUE", help="Any other body field; dotted KEY, JSON VALUE", group=_REQUEST),
+    _option(
+        "--set", metavar="KEY=VALUE", help="Any other body field; dotted KEY, JSON VALUE (repeatable)", group=_REQUEST
+    ),
 ]
 Header = Annotated[
     list[str] | None,
-    _option("-H", "--header", metavar="'NAME: VALUE'", help="A further request header", group=_CONNECTION),
+    _option("-H", "--header", metavar="'NAME: VALUE'", help="A further request header (repeatable)", group=_CONNECTION),
 ]
 Stream = Annotated[
     Flag, _option("--stream/--no-stream", help="Stream [default: yes, but for json and images]", group=_REQUEST)

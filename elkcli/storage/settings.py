@@ -89,7 +89,7 @@ class Settings(Value):
     editing_mode: str = _pick("keys in chat", "emacs", "emacs", "vi")
     theme: str = _pick("colours for a dark or a light terminal", "auto", "auto", "dark", "light")
     color: str = _pick("colour in the output", "auto", "auto", "always", "never")
-    headers: dict[str, str] = _key("further request headers", some_headers, {}, takes="NAME: VALUE")
+    headers: dict[str, str] = _key("further request headers", some_headers, {}, takes="NAME: VALUE or table")
     ca_file: str | None = _key("certificates to trust instead of the system's", a_string, takes="FILE")
     allow_insecure: bool = _key("allow a token over plain http", a_flag, False, takes="true|false")
     token_command: str | None = _key("a program that prints the token", a_string, takes="COMMAND")

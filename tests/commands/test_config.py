@@ -455,3 +455,13 @@ def test_check_without_a_server_or_a_token(elkcli: Elkcli, server: Server, close
     env = {"ELKCLI_BASE_URL": f"http://127.0.0.1:{closed_port}"}
     assert elkcli("config", "check", "--retries", "0", env=env).code == 7
     assert elkcli("config", "check", env={**env, "ELKCLI_TOKEN": None}).code == 3
+
+
+@pytest.mark.parametrize("profile", [["-p", "work"], ["--profile", "demo"], ["--profile=work"]])
+def test_every_command_of_config_takes_a_profile(profile: list[str], elkcli: Elkcli) -> None:
+    elkcli.configure("[profiles.work]\nmodel = 'm'\n")
+    for words in (["set", "model", "m"], ["get", "model"], ["unset", "model"], ["list"]):
+        if profile[-1] != "demo":
+            elkcli("config", *words, *profile).succeeds()
+    assert elkcli("config", "path", *profile).succeeds().text == elkcli("config", "path").text
+    elkcli("config", "edit", *profile, env={"EDITOR": "true", "VISUAL": None}).succeeds()

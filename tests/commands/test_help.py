@@ -31,7 +31,7 @@ def test_help_says_how_it_is_called_and_fits_into_80_columns(path: list[str], el
     assert elkcli(*path, "-h").text == text
 
 
-@pytest.mark.parametrize("path", [[], *([name] for name in COMMANDS)], ids=named)
+@pytest.mark.parametrize("path", PATHS, ids=named)
 def test_examples_stand_before_options(path: list[str], elkcli: Elkcli) -> None:
     before, options, _ = elkcli(*path, "--help").text.partition("\nOptions:")
     assert options

@@ -225,3 +225,13 @@ def test_an_unreadable_home_is_told(elkcli: Elkcli, server: Server, tmp_path: Pa
     assert result.out == b"Hello\n", "a history that cannot be kept costs no answer"
     assert result.code in {0, 1}
     assert result.err.strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [("ask -m", "ask"), ("config set -p", "config set"), ("history list -n", "history list"), ("-p", "")],
+)
+def test_an_option_without_its_value_names_the_help_of_the_command(words: str, page: str, elkcli: Elkcli) -> None:
+    result = elkcli(*words.split())
+    assert (result.code, result.out) == (2, b"")
+    assert result.err.splitlines()[-1] == f"hint: {' '.join(f'elkcli {page} --help'.split())}"
