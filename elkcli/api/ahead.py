@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ssl
 
 CONNECT_SECONDS = 10.0
+FRESH_SECONDS = 2.0  # a failure this young is that of a try now; an older one says nothing about a new try
 KEPT_SECONDS = 30.0  # servers, and routers on the way, forget a connection on which nothing is said
 _SYSTEM_PROXIES = ("darwin", "win32", "cygwin")  # where proxies are known outside the environment too
 
@@ -50,16 +51,22 @@ class Ahead:
     def take(self, host: str, port: int) -> Call | None:
         """The connection to ``host``, as far as it has come; waits until it is there at all, or has failed.
 
-        Raises ``TimeoutError`` where the time for that is over. A connection is given once.
+        Raises ``OSError`` where it failed just now, and ``TimeoutError`` where the time for it is over: who then
+        connected by itself would wait twice. A connection is given once.
         """
         call = self._call
         if call is None or (host, port) != (self._host, self._port):
             return None
-        if not call.wait():
-            self.close()
-            return None
         self._call = None
-        return call
+        try:
+            usable = call.wait()
+        except BaseException:
+            call.close()
+            raise
+        if usable:
+            return call
+        call.close()
+        return None
 
     def trust(self) -> ssl.SSLContext:
         """The certificates to trust, loaded once. Raises :class:`~elkcli.errors.ConfigError`."""
@@ -101,11 +108,17 @@ class Call:
         return not self._closed and (not self._agreed.is_set() or self._lives())
 
     def wait(self) -> bool:
-        """Wait for TCP; whether there is a connection to go on with. Raises ``TimeoutError``."""
+        """Wait for TCP; whether there is a connection to go on with. Raises ``OSError`` as :meth:`Ahead.take` does."""
         if not self._called.wait(max(0.0, self._ends - time.monotonic())):
-            self.close()
             raise TimeoutError("timed out")
-        return self.socket is not None and (not self._agreed.is_set() or self.problem is not None or self._lives())
+        if not self._agreed.is_set():
+            return True
+        if self.problem is None:
+            return self._lives()
+        fresh = time.monotonic() - self._at < FRESH_SECONDS
+        if fresh and self.socket is None and isinstance(self.problem, OSError):
+            raise self.problem
+        return fresh and self.socket is not None
 
     def agree(self) -> socket.socket:
         """Wait for TLS. Raises ``OSError`` with what its agreement failed of."""
@@ -148,7 +161,7 @@ class Call:
             from urllib.request import getproxies
 
             if getproxies():
-                raise OSError("a proxy stands before the server")
+                raise RuntimeError("a proxy stands before the server")  # which is for the client to call
         entries = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
         problem: OSError | None = None
         for place, (family, kind, protocol, _, address) in enumerate(entries):

@@ -38,18 +38,20 @@ class Backend(httpcore.SyncBackend):
             call = self._ahead.take(host, port) if self._ahead is not None else None
         except TimeoutError as late:
             raise httpcore.ConnectTimeout(str(late)) from late
+        except OSError as problem:
+            raise httpcore.ConnectError(str(problem)) from problem
         if call is not None:
             return Coming(call)
         ends = None if timeout is None else time.monotonic() + timeout
-        problem: Exception | None = None
+        failed: Exception | None = None
         addresses = _addresses(host, port, timeout)
         for place, address in enumerate(addresses):
             share = None if ends is None else max(0.001, (ends - time.monotonic()) / (len(addresses) - place))
             try:
                 return super().connect_tcp(address, port, share, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
-                problem = caught
-        raise problem or httpcore.ConnectError(f"{host} has no address")
+                failed = caught
+        raise failed or httpcore.ConnectError(f"{host} has no address")
 
 
 class Coming(SyncStream):

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def test_nobody_is_called_where_a_proxy_may_stand_before(
     assert trusted.connections == 0
 
 
-def test_a_call_that_fails_is_made_again_by_the_client_which_tells(elkcli: Elkcli, closed_port: int) -> None:
+def test_a_call_that_fails_is_told_as_the_client_tells_it(elkcli: Elkcli, closed_port: int) -> None:
     env = {"ELKCLI_BASE_URL": f"https://127.0.0.1:{closed_port}/v1", "ELKCLI_TOKEN": TOKEN, "ELKCLI_RETRIES": "0"}
     result = elkcli("ask", "hi", env=env).fails(7)
     assert result.error == f"no connection to 127.0.0.1:{closed_port}: connection refused"
@@ -171,3 +172,56 @@ def test_a_name_that_nobody_knows_is_waited_for_once(elkcli: Elkcli, monkeypatch
     over.set()
     assert asked == ["elk.test"]
     assert result.error == "no connection to elk.test: timed out"
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, problem: Exception) -> list[str]:
+    """Have no name looked up, but each fail after a while. Returns who was asked for."""
+    asked: list[str] = []
+
+    def look_up(host: str, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        time.sleep(0.1)
+        raise problem
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (TimeoutError("timed out"), "no connection to elk.test: timed out"),
+        (socket.gaierror(-3, "Temporary failure in name resolution"), "no address is known for elk.test"),
+    ],
+)
+def test_what_failed_just_now_is_not_tried_twice_for_one_try(
+    problem: Exception, said: str, elkcli: Elkcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = failing(monkeypatch, problem)
+    env = {"ELKCLI_BASE_URL": "https://elk.test/v1", "ELKCLI_TOKEN": TOKEN, "ELKCLI_RETRIES": "0"}
+    assert elkcli("ask", "hi", env=env).fails(7).error == said
+    assert asked == ["elk.test"]
+
+
+@needs("openssl")
+def test_what_failed_long_ago_says_nothing_of_now(
+    mute: socket.socket, monkeypatch: pytest.MonkeyPatch, certificates: Certificates
+) -> None:
+    port = mute.getsockname()[1]
+    ahead = Ahead(f"https://127.0.0.1:{port}", ca_file=str(certificates["right"][0]), seconds=5.0)
+    ahead.begin()
+    mute.accept()[0].close()
+    wait_until(lambda: ahead._call is not None and ahead._call.problem is not None)
+    monkeypatch.setattr("elkcli.api.ahead.FRESH_SECONDS", 0.0)
+    assert ahead.take("127.0.0.1", port) is None
+
+
+def test_the_try_after_a_timeout_does_not_find_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
+    ahead = Ahead("https://elk.test", ca_file=None, seconds=0.1)
+    ahead.begin()
+    with pytest.raises(TimeoutError):
+        ahead.take("elk.test", 443)
+    assert ahead.take("elk.test", 443) is None
+    over.set()
