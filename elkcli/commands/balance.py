@@ -61,7 +61,7 @@ def balance(
         )
     token = token_for(environment, resolved)
     keys: list[Balance] = []
-    with client_for(environment, settings, token, messages, paced=False) as client:
+    with client_for(environment, settings, token, messages, paced=False, at_once=not account) as client:
         if account:
             messages.note("asking query.elkapi.com, with the token inside the address")
             found, keys = from_account(_of_account(client, token))

@@ -6,6 +6,7 @@ parse.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,7 @@ class _Assembly:
         self._shrink = shrink
         self._client: Client | None = None
         self._client_is_for: tuple[Any, ...] = ()
+        self._one_by_one = threading.Lock()  # threads warm and approach: no client may be taken for that of another
         self._ca_file: str | None = None
         self._saver: Saver | None = None
         self._saver_is_for: tuple[str | None, ...] = ()
@@ -185,16 +187,20 @@ class _Assembly:
 
     def _client_of(self, resolved: Resolved, messages: Messages) -> Client:
         """The client that is open, or a new one where the settings have changed."""
-        wanted = (resolved.profile, *(getattr(resolved.settings, key) for key in _CONNECTION))
-        if self._client_is_for != wanted:
-            self.close()
-        if self._client is None:
-            token = token_for(self._environment, resolved)
-            self._client = client_for(
-                self._environment, resolved.settings, token, messages, profile=resolved.profile, at_once=False
-            )
-            self._client_is_for = wanted
-        return self._client
+        wanted = self._wanted(resolved)
+        with self._one_by_one:
+            if self._client_is_for != wanted:
+                self.close()
+            if self._client is None:
+                token = token_for(self._environment, resolved)
+                self._client = client_for(
+                    self._environment, resolved.settings, token, messages, profile=resolved.profile, at_once=False
+                )
+                self._client_is_for = wanted
+            return self._client
+
+    def _wanted(self, resolved: Resolved) -> tuple[Any, ...]:
+        return (resolved.profile, *(getattr(resolved.settings, key) for key in _CONNECTION))
 
     def close(self) -> None:
         """Close the connections."""
@@ -217,11 +223,12 @@ class _Assembly:
                 import elkcli.terminal.painter  # noqa: F401
 
     def approach(self, resolved: Resolved) -> None:
-        """Connect to the server of a client that is there."""
+        """Connect to the server of a client that is there. A program that gives the token is not run for that."""
         from contextlib import suppress
 
         with suppress(Exception):  # what is wrong is told when something is sent
-            if self._client is not None:
+            known = self._client_is_for == self._wanted(resolved) or resolved.settings.token_command is None
+            if self._client is not None and known:
                 self._client_of(resolved, self.speaker(resolved.settings)).approach()
 
     def attach(self, name: str) -> Part:
