@@ -644,7 +644,11 @@ Register-ArgumentCompleter -Native -CommandName elkcli -ScriptBlock {
     if ($kind -eq 'values') { $kind = $settings[[string] $arguments[0]] }
 
     if (@('files', 'directories', 'media', 'json', 'jsonl') -contains $kind) {
-        Complete-Files $current $kind
+        # what is offered takes the place of the whole word, the option before the = with it
+        Complete-Files $current $kind | ForEach-Object {
+            if (-not $before) { return $_ }
+            [System.Management.Automation.CompletionResult]::new($before + $_.CompletionText, $_.ListItemText, $_.ResultType, $_.ToolTip)
+        }
         return
     }
     $found = switch -Regex ($kind) {
