@@ -9,6 +9,9 @@ from elkcli.value import Value
 
 MediaKind: TypeAlias = Literal["image", "audio", "video", "document"]
 
+REQUEST_LIMIT = 128 * 1024 * 1024
+"""Bytes of a whole request, as the relay takes it (wire.md §3.2)."""
+
 
 # What is sent
 
@@ -129,6 +132,10 @@ class ToolCall(Value):
     arguments: str
     choice: int = 0
 
+    def as_json(self) -> dict[str, Any]:
+        """The call in the API's shape."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+
 
 class Usage(Value):
     """Tokens counted by the server; ``None`` where it said nothing."""
@@ -139,6 +146,13 @@ class Usage(Value):
     reasoning: int | None = None
     cached: int | None = None
     image: int | None = None
+
+
+def tokens(usage: Usage | None) -> int:
+    """All tokens of an answer, as far as the server counted."""
+    if usage is None:
+        return 0
+    return usage.total if usage.total is not None else (usage.prompt or 0) + (usage.completion or 0)
 
 
 def added(one: Usage | None, other: Usage) -> Usage:

@@ -22,12 +22,6 @@ Check = Callable[[str], str | None]
 """Why a text does not follow the schema; ``None`` if it does."""
 
 
-def check(text: str, schema: Mapping[str, Any]) -> str | None:
-    """Why ``text`` does not follow ``schema``; ``None`` if it does, or if jsonschema is not there."""
-    checker = checker_for(schema)
-    return checker(text) if checker is not None else None
-
-
 def checker_for(schema: Mapping[str, Any]) -> Check | None:
     """What checks texts against ``schema``; ``None`` without jsonschema. Raises :class:`UsageError` for a bad schema.
 

@@ -8,7 +8,8 @@ from types import FrameType
 
 from elkcli.errors import HungUp, Interrupted, Stopped, Terminated
 
-_STOPS: dict[str, type[Stopped]] = {"SIGINT": Interrupted, "SIGTERM": Terminated, "SIGHUP": HungUp}
+STOPS: dict[str, type[Stopped]] = {"SIGINT": Interrupted, "SIGTERM": Terminated, "SIGHUP": HungUp}
+"""The signals that end a run, by name: a system may lack some."""
 
 
 def listen() -> None:
@@ -16,7 +17,7 @@ def listen() -> None:
 
     A signal that the caller ignores (``nohup``, a background job of a script) stays ignored.
     """
-    for name in _STOPS:
+    for name in STOPS:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -31,7 +32,7 @@ def forgive() -> None:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    stop = _STOPS[signal.Signals(number).name]
+    stop = STOPS[signal.Signals(number).name]
     _caught.append(number)
     if len(_caught) > 1:
         os._exit(stop.exit_code)

@@ -240,16 +240,6 @@ class _Stream(httpx.SyncByteStream):
                 return
 
 
-class _Whole(httpx.SyncByteStream):
-    """A body that comes at once, but is read as any other."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._body
-
-
 class _Cut(httpx.SyncByteStream):
     """A reply whose connection ends in its middle."""
 

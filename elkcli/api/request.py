@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from elkcli import __version__
-from elkcli.conversation import ForeignPart, MediaPart, Message, Part, TextPart
+from elkcli.conversation import REQUEST_LIMIT, ForeignPart, MediaPart, Message, Part, TextPart
 from elkcli.errors import UsageError
 from elkcli.media import readable
 from elkcli.value import Value
@@ -33,8 +33,6 @@ KNOWN_TO = {
 """The ratios and sizes of models that take fewer than all (wire.md §7), by how their names begin."""
 _PICTURE = r"(!\[[^\]\n]*\])\((?=data:)"
 HIDDEN = "***"
-BODY_LIMIT = 128 * 1024 * 1024
-"""Bytes of a whole request, as the relay takes it (wire.md §3.2)."""
 
 
 class Options(Value):
@@ -102,9 +100,9 @@ class Request(Value):
             raise UsageError("the prompt or an option is not valid UTF-8") from None
         except ValueError:
             raise UsageError("a number in the request is too large, or NaN: JSON has no such thing") from None
-        if len(content) > BODY_LIMIT:
+        if len(content) > REQUEST_LIMIT:
             raise UsageError(
-                f"the request has {readable(len(content))}; the API takes {readable(BODY_LIMIT)} at most",
+                f"the request has {readable(len(content))}; the API takes {readable(REQUEST_LIMIT)} at most",
                 hint="send less: shorter input, fewer attachments, --shrink",
             )
         return content

@@ -18,7 +18,7 @@ from elkcli.api.verdict import error_of, from_error
 from elkcli.conversation import Event, Finished, Note, Piece, Start, Usage, in_order
 from elkcli.errors import ApiError, ElkError
 
-BODY_LIMIT = 256 * 1024 * 1024  # bytes of one reply that is not a stream, or of one line of a stream
+REPLY_LIMIT = 256 * 1024 * 1024  # bytes of one reply that is not a stream, or of one line of a stream
 HELD = 64 * 1024  # bytes of an unfinished line that are worth as much as a word
 _PREFIXES = (b"data", b":", b"event", b"id", b"retry")
 
@@ -41,7 +41,7 @@ class Decoder:
         self._model = model
         self._mode = ""
         self._head = bytearray()
-        self._events = Events(BODY_LIMIT)
+        self._events = Events(REPLY_LIMIT)
         self._pieces: list[Piece] = []
         self._assembly = Assembly(self._pieces, self._fail)
         self._reasons: dict[int, str] = {}
@@ -118,7 +118,7 @@ class Decoder:
     def _open(self, chunk: bytes) -> None:
         """Tell from the first bytes what kind of reply it is."""
         self._head += chunk
-        if len(self._head) > BODY_LIMIT:
+        if len(self._head) > REPLY_LIMIT:
             raise LineTooLong
         if self._mode:
             return

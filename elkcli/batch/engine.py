@@ -15,9 +15,9 @@ from elkcli.api.failures import Lost
 from elkcli.batch.jobs import Job, Plan, id_of
 from elkcli.batch.lines import Feed, Line
 from elkcli.batch.pace import Pace
-from elkcli.batch.results import Reply, Save, encoded, line_of, total
+from elkcli.batch.results import Reply, Save, encoded, line_of
 from elkcli.batch.tally import Limits, Tally
-from elkcli.conversation import Note, added
+from elkcli.conversation import Note, added, tokens
 from elkcli.errors import ElkError, Incomplete, QuotaError, TokenRefused, Unreachable, UsageError
 from elkcli.schema import Check, asked_again
 from elkcli.value import changed
@@ -281,9 +281,9 @@ class Engine:
         return True
 
     def _count(self, reply: Reply, model: str) -> None:
-        tokens = total(reply.usage)
-        self.tally.tokens += tokens
-        self._most_tokens = max(self._most_tokens, tokens)
+        used = tokens(reply.usage)
+        self.tally.tokens += used
+        self._most_tokens = max(self._most_tokens, used)
         if reply.usage is not None:
             name = reply.served or model
             self.tally.requests[name] += 1

@@ -18,10 +18,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from elkcli.conversation import REQUEST_LIMIT
 from elkcli.environment import Environment
 from elkcli.errors import UsageError
 
-LONGEST_LINE = 128 * 1024 * 1024  # the relay takes no larger body
 READ_AHEAD = 256
 
 
@@ -56,15 +56,15 @@ def json_lines(stream: BinaryIO) -> Iterator[Line]:
     """The lines of ``stream``, blank ones left out."""
     position = 0
     index = -1
-    while raw := stream.readline(LONGEST_LINE + 1):
+    while raw := stream.readline(REQUEST_LIMIT + 1):
         index += 1
         position += len(raw)
-        if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
+        if len(raw) > REQUEST_LIMIT and not raw.endswith(b"\n"):
             while raw := stream.readline(1 << 20):
                 position += len(raw)
                 if raw.endswith(b"\n"):
                     break
-            yield Line(index, problem=f"the line is longer than {LONGEST_LINE >> 20} MiB", position=position)
+            yield Line(index, problem=f"the line is longer than {REQUEST_LIMIT >> 20} MiB", position=position)
             continue
         if index == 0:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -108,7 +108,7 @@ class _Counted(io.RawIOBase):
 
 def csv_rows(stream: BinaryIO) -> tuple[list[str], Iterator[Line]]:
     """The names in the first row of ``stream``, and the rows below it as objects. Raises :class:`UsageError`."""
-    csv.field_size_limit(LONGEST_LINE)
+    csv.field_size_limit(REQUEST_LIMIT)
     counted = _Counted(stream)
     text = io.TextIOWrapper(io.BufferedReader(counted), encoding="utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(text)

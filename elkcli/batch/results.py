@@ -9,7 +9,6 @@ from typing import Any
 from elkcli.conversation import Event, Failure, Finished, Media, Note, Piece, Reasoning, SavedMedia, Start, Text, Usage
 from elkcli.conversation import ToolCall as Call
 from elkcli.errors import ElkError
-from elkcli.terminal.display import as_text
 from elkcli.terminal.whole_reply import Collected
 
 Save = Callable[[Media], tuple[SavedMedia | None, list[Note]]]
@@ -90,7 +89,7 @@ class Reply:
         if thoughts := self._thoughts.get(index):
             message["reasoning_content"] = "".join(thoughts)
         if calls := self._calls.get(index):
-            message["tool_calls"] = [json.loads(as_text(call)) for call in calls]
+            message["tool_calls"] = [call.as_json() for call in calls]
         return message
 
     def _refer(self, reply: dict[str, Any]) -> None:
@@ -118,13 +117,6 @@ def told(usage: Usage | None) -> dict[str, int] | None:
         "image_tokens": usage.image,
     }
     return {name: count for name, count in counts.items() if count is not None} or None
-
-
-def total(usage: Usage | None) -> int:
-    """Tokens of an answer, as far as they were told."""
-    if usage is None:
-        return 0
-    return usage.total if usage.total is not None else (usage.prompt or 0) + (usage.completion or 0)
 
 
 def line_of(

@@ -25,9 +25,10 @@ from elkcli.batch.sink import Sink
 from elkcli.batch.tally import Limits
 from elkcli.conversation import Media, Note, SavedMedia
 from elkcli.environment import Environment
-from elkcli.errors import ElkError, HungUp, Incomplete, Interrupted, Stopped, Terminated, UsageError
+from elkcli.errors import ElkError, Incomplete, Stopped, UsageError
 from elkcli.prices import cost
 from elkcli.schema import Check
+from elkcli.signals import STOPS
 from elkcli.storage.settings import Resolved
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import Messages
@@ -35,7 +36,6 @@ from elkcli.terminal.progress import Bar, Progress, State
 from elkcli.terminal.safe import safe_json
 
 COUNT_EVERY = 2.0  # seconds after which tokens are counted in history
-STOPS: dict[str, type[Stopped]] = {"SIGINT": Interrupted, "SIGTERM": Terminated, "SIGHUP": HungUp}
 
 
 @dataclass

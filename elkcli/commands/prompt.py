@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from elkcli.commands.reading import read_file
-from elkcli.conversation import ForeignPart, Message, Part, TextPart
+from elkcli.conversation import REQUEST_LIMIT, ForeignPart, Message, Part, TextPart
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
 from elkcli.media import sniff
 from elkcli.storage.settings import Settings
 from elkcli.terminal.messages import Messages
 
-STDIN_LIMIT = 128 * 1024 * 1024  # the relay takes no larger body
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -55,8 +54,10 @@ class Input:
                 remark.cancel()
                 parts.append(chunk)
                 size += len(chunk)
-                if size > STDIN_LIMIT:
-                    raise UsageError(f"standard input is longer than {STDIN_LIMIT >> 20} MiB, which the server refuses")
+                if size > REQUEST_LIMIT:
+                    raise UsageError(
+                        f"standard input is longer than {REQUEST_LIMIT >> 20} MiB, which the server refuses"
+                    )
         except OSError as problem:
             raise UsageError(f"cannot read standard input: {problem.strerror}") from problem
         finally:

@@ -7,7 +7,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from elkcli.commands.periods import midnight_before, moment
-from elkcli.conversation import Usage
+from elkcli.conversation import Usage, added, tokens
 from elkcli.environment import Environment
 from elkcli.errors import UsageError
 from elkcli.prices import cost
@@ -100,17 +100,8 @@ def grouped(spent: Iterable[Spent], keys: tuple[str, ...], prices: dict[str, dic
 
 
 def _sum(one: Row, other: Row) -> Row:
-    counts = {name: _plus(one.counted(name), other.counted(name)) for name in (*_COUNTS, "image")}
     money = other.money if one.money is None else one.money + (other.money or 0.0)
-    return Row(one.key, one.requests + other.requests, Usage(**counts), money)
-
-
-def _plus(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one + (other or 0)
-
-
-def _total(usage: Usage) -> int:
-    return usage.total if usage.total is not None else (usage.prompt or 0) + (usage.completion or 0)
+    return Row(one.key, one.requests + other.requests, added(one.usage, other.usage), money)
 
 
 def _object(keys: tuple[str, ...], row: Row) -> dict[str, object]:
@@ -137,7 +128,7 @@ def _drawn(environment: Environment, keys: tuple[str, ...], rows: list[Row], pri
     columns += [Column("requests", number=True)]
     columns += [Column(name, number=True) for name in counts]
     columns += [Column("cost", number=True)] * priced + [Column("", elastic=True)]
-    largest = max(1, *(_total(row.usage) for row in rows))
+    largest = max(1, *(tokens(row.usage) for row in rows))
 
     def cells(row: Row, names: list[str]) -> list[str]:
         numbers = ["" if (count := row.counted(name)) is None else f"{count:,}" for name in counts]
@@ -149,7 +140,7 @@ def _drawn(environment: Environment, keys: tuple[str, ...], rows: list[Row], pri
     for row in rows:
         names = [row.key[place] or "-" for place in shown]
         names[0], last = ("" if len(shown) > 1 and names[0] == last else names[0]), names[0]  # a day is named once
-        body.append([*cells(row, names), _total(row.usage) / largest])
+        body.append([*cells(row, names), tokens(row.usage) / largest])
     whole = rows[0]
     for row in rows[1:]:
         whole = _sum(whole, row)
@@ -161,6 +152,6 @@ def _drawn(environment: Environment, keys: tuple[str, ...], rows: list[Row], pri
 def _remark(messages: Messages, spent: list[Spent], prices: dict[str, dict[str, float]]) -> None:
     if not spent:
         messages.note("nothing has been used yet in this time")
-    unpriced = sorted({one.model for one in spent if one.model not in prices and _total(one.usage)})
+    unpriced = sorted({one.model for one in spent if one.model not in prices and tokens(one.usage)})
     if prices and unpriced:
         messages.note("no price is set for " + ", ".join(unpriced))

@@ -24,12 +24,14 @@ from prompt_toolkit.layout.processors import TabsProcessor
 from prompt_toolkit.output import ColorDepth, create_output
 from prompt_toolkit.styles import Style
 
-from elkcli.errors import ElkError, HungUp, Stopped, Terminated
+from elkcli.conversation import tokens
+from elkcli.errors import ElkError, Interrupted, Stopped
 from elkcli.repl import ahead
 from elkcli.repl.completion import SlashCompleter
 from elkcli.repl.inputs import InputHistory
 from elkcli.repl.keys import bindings
-from elkcli.repl.session import Session, tokens
+from elkcli.repl.session import Session
+from elkcli.signals import STOPS
 from elkcli.terminal.messages import wants_color
 from elkcli.terminal.safe import safe_line
 
@@ -41,7 +43,6 @@ _STYLE = {
 }
 _MENU = 8
 """Rows below the line for what Tab offers."""
-_STOPS: dict[str, type[Stopped]] = {"SIGTERM": Terminated, "SIGHUP": HungUp}
 
 
 class Prompt:
@@ -133,9 +134,9 @@ class Prompt:
         if os.name != "posix":
             return
         loop = asyncio.get_running_loop()
-        for name, stop in _STOPS.items():
+        for name, stop in STOPS.items():
             number = getattr(signal, name)
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            if stop is not Interrupted and signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._end, stop)
 
     def _end(self, stop: type[Stopped]) -> None:
@@ -210,7 +211,7 @@ class Prompt:
 @contextlib.contextmanager
 def _handlers_kept() -> Iterator[None]:
     """asyncio takes signal handlers away when its loop ends: put back those that were there."""
-    names = [name for name in ("SIGINT", *_STOPS) if hasattr(signal, name)]
+    names = [name for name in STOPS if hasattr(signal, name)]
     before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names}
     try:
         yield

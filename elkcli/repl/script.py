@@ -5,18 +5,17 @@ from __future__ import annotations
 import gc
 from typing import BinaryIO
 
+from elkcli.conversation import REQUEST_LIMIT
 from elkcli.errors import ElkError, UsageError
 from elkcli.repl.session import Session
 from elkcli.repl.slash import do
-
-LONGEST = 128 * 1024 * 1024  # bytes of one line; the relay takes no larger body
 
 
 def run(session: Session, lines: BinaryIO) -> int:
     """Take the lines one by one, go on after failures, and return the exit code of the first."""
     gc.enable()  # a script may be long
     code = 0
-    while not session.over and (raw := lines.readline(LONGEST + 1)):
+    while not session.over and (raw := lines.readline(REQUEST_LIMIT + 1)):
         try:
             line = _text(raw, lines)
             if line.strip():
@@ -29,10 +28,10 @@ def run(session: Session, lines: BinaryIO) -> int:
 
 
 def _text(raw: bytes, lines: BinaryIO) -> str:
-    if len(raw) > LONGEST:
+    if len(raw) > REQUEST_LIMIT:
         while raw and not raw.endswith(b"\n"):
-            raw = lines.readline(LONGEST)
-        raise UsageError(f"a line is longer than {LONGEST >> 20} MiB, which the server refuses")
+            raw = lines.readline(REQUEST_LIMIT)
+        raise UsageError(f"a line is longer than {REQUEST_LIMIT >> 20} MiB, which the server refuses")
     try:
         return raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as problem:

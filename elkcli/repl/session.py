@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
-from elkcli.conversation import Message, Part, SavedMedia, TextPart, Usage
+from elkcli.conversation import Message, Part, SavedMedia, TextPart, Usage, tokens
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
 from elkcli.storage.settings import Resolved, Settings
@@ -329,10 +329,3 @@ class Session:
         profile = self.resolved.profile
         words = ["elkcli", "chat", *(["-p", profile] if profile and profile != usual else [])]
         return shlex.join([*words, "-S", self.name or self.conversation])
-
-
-def tokens(usage: Usage | None) -> int:
-    """All tokens of an answer, as far as the server counted."""
-    if usage is None:
-        return 0
-    return usage.total if usage.total is not None else (usage.prompt or 0) + (usage.completion or 0)

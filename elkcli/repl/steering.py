@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from elkcli.api.request import parse_set
+from elkcli.conversation import tokens
 from elkcli.errors import UsageError
-from elkcli.repl.session import Session, tokens
+from elkcli.repl.session import Session
 from elkcli.repl.slash import command, commands, find
 from elkcli.storage.settings import KEYS
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from elkcli.conversation import MediaPart, Part, TextPart
+from elkcli.conversation import REQUEST_LIMIT, MediaPart, Part, TextPart
 from elkcli.environment import Environment
 from elkcli.errors import UsageError
 from elkcli.media import JPEG, MP3, PDF, PNG, SVG, WAV, Kind, readable, sniff
@@ -21,8 +21,6 @@ IMAGE_LIMIT = 7_000_000
 IMAGES_LIMIT = 14
 """Images in one request; the older of the models that draw takes fewer."""
 _FEWER = {"gemini-2.5-flash-image": 3}
-BODY_LIMIT = 128 * 1024 * 1024
-"""Bytes of a whole request, as the relay takes it."""
 
 _SENT_AS_IMAGES = {"png", "jpg", "webp", "heic", "heif"}
 _CONVERTED = {"gif", "bmp", "tiff", "ico", "avif"}
@@ -86,9 +84,9 @@ def check(parts: Iterable[Part], model: str = "") -> None:
         taken = f"the models take {limit}" if limit == IMAGES_LIMIT else f"{model} takes {limit}"
         raise UsageError(f"{images} images are attached; {taken} at most")
     size = sum(len(part.data) * 4 // 3 for part in media if part.data is not None)
-    if size > BODY_LIMIT - 1_000_000:
+    if size > REQUEST_LIMIT - 1_000_000:
         raise UsageError(
-            f"the attachments make a request of {readable(size)}; the API takes {readable(BODY_LIMIT)} at most",
+            f"the attachments make a request of {readable(size)}; the API takes {readable(REQUEST_LIMIT)} at most",
             hint="attach less, or use --shrink",
         )
 
@@ -106,8 +104,10 @@ def _read(ref: str, environment: Environment) -> tuple[Path, bytes]:
             return path, _drained(path, ref)
         if not stat.S_ISREG(mode):
             raise UsageError(f"cannot attach {ref}: it is no ordinary file", hint="-a - attaches standard input")
-        if (size := path.stat().st_size) > BODY_LIMIT:
-            raise UsageError(f"cannot attach {ref}: it has {readable(size)}, and the API takes {readable(BODY_LIMIT)}")
+        if (size := path.stat().st_size) > REQUEST_LIMIT:
+            raise UsageError(
+                f"cannot attach {ref}: it has {readable(size)}, and the API takes {readable(REQUEST_LIMIT)}"
+            )
         return path.absolute(), path.read_bytes()
     except OSError as problem:
         raise UsageError(f"cannot attach {ref}: {(problem.strerror or str(problem)).lower()}") from problem
@@ -136,9 +136,9 @@ def _drained(path: Path, ref: str) -> bytes:
         os.set_blocking(pipe, True)
         while more := os.read(pipe, _STEP):
             data += more
-            if len(data) > BODY_LIMIT:
+            if len(data) > REQUEST_LIMIT:
                 raise UsageError(
-                    f"cannot attach {ref}: it goes on for more than the {readable(BODY_LIMIT)} of a request"
+                    f"cannot attach {ref}: it goes on for more than the {readable(REQUEST_LIMIT)} of a request"
                 )
     finally:
         os.close(pipe)

@@ -123,9 +123,7 @@ class Recorder:
         elif isinstance(piece, (Media, SavedMedia)):
             self._keep(self._draft(exchange, piece.choice), piece)
         elif isinstance(piece, ToolCall):
-            function = {"name": piece.name, "arguments": piece.arguments}
-            call = {"id": piece.id, "type": "function", "function": function}
-            self._draft(exchange, piece.choice).calls.append(call)
+            self._draft(exchange, piece.choice).calls.append(piece.as_json())
         elif isinstance(piece, Start):
             exchange.start = piece
         elif isinstance(piece, Usage):

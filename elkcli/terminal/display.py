@@ -45,14 +45,6 @@ def standard_output(environment: Environment) -> BinaryIO:
     return environment.stdout
 
 
-def as_text(call: ToolCall) -> str:
-    """A tool call as one line of JSON: elkcli calls nothing."""
-    return json.dumps(
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}},
-        ensure_ascii=False,
-    )
-
-
 class TextDisplay:
     """The model's words: byte for byte in a pipe, made safe at a terminal. A newline ends them where they have none."""
 
@@ -107,7 +99,7 @@ class TextDisplay:
             if self._reasoning and piece.choice == 0:
                 self._think(piece.text)
         elif isinstance(piece, ToolCall):
-            self._calls.append(as_text(piece))
+            self._calls.append(json.dumps(piece.as_json(), ensure_ascii=False))  # shown: elkcli calls nothing
 
     def _write(self, text: str) -> None:
         if not text:
@@ -241,8 +233,7 @@ class JsonlDisplay:
             )
             self._line({"type": "text", "text": piece.reference, "choice": piece.choice})
         elif isinstance(piece, ToolCall):
-            call = json.loads(as_text(piece))
-            self._line({**call, "type": "tool_call", "choice": piece.choice})
+            self._line({**piece.as_json(), "type": "tool_call", "choice": piece.choice})
         elif isinstance(piece, Usage):
             self._line(
                 {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from elkcli.schema import check
+from elkcli.schema import checker_for
 from tests.conftest import Elkcli
 from tests.server import Server
 
@@ -64,8 +64,12 @@ def test_retries_without_a_schema_are_a_mistake(elkcli: Elkcli, server: Server) 
 
 
 def test_json_inside_a_fence_counts() -> None:
-    assert check('```json\n{"n": 1}\n```\n', {"required": ["n"]}) is None
+    check = checker_for({"required": ["n"]})
+    assert check is not None
+    assert check('```json\n{"n": 1}\n```\n') is None
 
 
 def test_references_elsewhere_are_not_fetched() -> None:
-    assert "cannot be applied" in (check("{}", {"$ref": "http://example.com/schema.json"}) or "")
+    check = checker_for({"$ref": "http://example.com/schema.json"})
+    assert check is not None
+    assert "cannot be applied" in (check("{}") or "")
