@@ -58,6 +58,8 @@ class Commands(Group):
             from elkcli.commands import completion
 
             shell = shell or next(iter(args[1:]), "")
+            if shell in ("-h", "--help"):
+                return super().parse_args(ctx, [shell])
             (completion.show if name == "--show-completion" else completion.install)(ctx.obj, shell)
             raise typer.Exit
         return super().parse_args(ctx, args)

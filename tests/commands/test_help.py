@@ -97,3 +97,9 @@ def test_the_help_loads_no_command_and_nothing_heavy() -> None:
     loaded = set(done.stderr.split())
     assert loaded & {"rich", "httpx", "prompt_toolkit", "sqlite3", "asyncio", "tomllib"} == set()
     assert loaded & {f"elkcli.commands.{name}" for name in COMMANDS} == set()
+
+
+@pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_help_is_no_name_of_a_shell(option: str, asked: str, elkcli: Elkcli) -> None:
+    assert elkcli(option, asked).succeeds().text == elkcli("--help").text
