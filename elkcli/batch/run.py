@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
 import signal
 import time
@@ -30,10 +29,9 @@ from elkcli.prices import cost
 from elkcli.schema import Check
 from elkcli.signals import STOPS
 from elkcli.storage.settings import Resolved
-from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import Messages
+from elkcli.terminal.printing import print_json
 from elkcli.terminal.progress import Bar, Progress, State
-from elkcli.terminal.safe import safe_json
 
 COUNT_EVERY = 2.0  # seconds after which tokens are counted in history
 
@@ -88,10 +86,7 @@ class Batch:
             first = first or job
         told: dict[str, Any] = shown(first.request, with_token=with_token) if first is not None else {}
         told |= {"lines": count, "bad": bad}
-        out = standard_output(self.environment)
-        text = json.dumps(told, ensure_ascii=False, indent=2)
-        out.write(((safe_json(text) if self.environment.stdout_is_terminal else text) + "\n").encode())
-        out.flush()
+        print_json(self.environment, told)
         self.messages.note(f"{count:,} lines" + (f", {bad:,} of them cannot be sent" if bad else ""))
         return 0
 

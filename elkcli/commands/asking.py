@@ -306,9 +306,7 @@ def _as_json(value: object) -> str:
 
 
 def _print(environment: Environment, text: str) -> None:
-    from elkcli.terminal.display import standard_output
+    from elkcli.terminal.printing import print_text
     from elkcli.terminal.safe import safe
 
-    out = standard_output(environment)
-    out.write(((safe(text) if environment.stdout_is_terminal else text) + "\n").encode())
-    out.flush()
+    print_text(environment, (safe(text) if environment.stdout_is_terminal else text) + "\n")

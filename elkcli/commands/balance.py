@@ -1,6 +1,5 @@
 """`elkcli balance`: what the token has left."""
 
-import json
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
@@ -15,7 +14,8 @@ from elkcli.errors import ApiError, TokenRefused
 from elkcli.secret import Token
 from elkcli.storage.settings import resolve
 from elkcli.terminal.display import standard_output
-from elkcli.terminal.safe import safe_json, safe_line
+from elkcli.terminal.printing import print_json, print_text
+from elkcli.terminal.safe import safe_line
 from elkcli.value import changed
 
 HELP = """What the token has left.
@@ -51,7 +51,7 @@ def balance(
     resolved = resolve(environment, profile=profile, options={"base_url": base_url, "timeout": timeout})
     settings = changed(resolved.settings, retries=0)
     messages = speaker(environment, settings, quiet=quiet, verbose=verbose)
-    out = standard_output(environment)
+    standard_output(environment)  # where there is none, nothing is asked
     if account:
         host = urlsplit(settings.base_url).hostname or ""
         refuse(
@@ -68,13 +68,10 @@ def balance(
         else:
             found = _of_token(client, settings.base_url)
     if as_json:
-        entry = found.as_json() | ({"keys": [key.as_json() for key in keys]} if account else {})
-        text = json.dumps(entry, ensure_ascii=False, indent=2) + "\n"
-        text = safe_json(text) if environment.stdout_is_terminal else text
+        print_json(environment, found.as_json() | ({"keys": [key.as_json() for key in keys]} if account else {}))
     else:
-        text = _told(found) + "".join(f"key {safe_line(key.name or '?', 60)}: {_left(key)}\n" for key in keys)
-    out.write(text.encode("utf-8", "backslashreplace"))
-    out.flush()
+        more = "".join(f"key {safe_line(key.name or '?', 60)}: {_left(key)}\n" for key in keys)
+        print_text(environment, _told(found) + more)
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
 from elkcli.storage.private import replace
-from elkcli.terminal.display import standard_output
+from elkcli.terminal.printing import print_text
 
 FILES = {"bash": "elkcli.bash", "zsh": "_elkcli", "fish": "elkcli.fish", "powershell": "elkcli.ps1"}
 MARK = "# completion of elkcli"
@@ -19,9 +19,7 @@ BASH_COMPLETION = ("/usr/share", "/usr/local/share", "/opt/homebrew/share", "/op
 
 def show(environment: Environment, wanted: str | None) -> None:
     """Print the completion file of a shell."""
-    out = standard_output(environment)
-    out.write(text_for(shell_of(environment, wanted)).encode())
-    out.flush()
+    print_text(environment, text_for(shell_of(environment, wanted)))
 
 
 def install(environment: Environment, wanted: str | None) -> None:
@@ -35,9 +33,7 @@ def install(environment: Environment, wanted: str | None) -> None:
         said += _rest(shell, environment.variables, home, target)
     except OSError as problem:
         raise ElkError(f"cannot write {problem.filename or target}: {problem.strerror}") from problem
-    out = standard_output(environment)
-    out.write("".join(f"{line}\n" for line in said).encode("utf-8", "surrogateescape"))
-    out.flush()
+    print_text(environment, "".join(f"{line}\n" for line in said))
 
 
 def shell_of(environment: Environment, wanted: str | None) -> str:

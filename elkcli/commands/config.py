@@ -18,8 +18,8 @@ from elkcli.errors import ConfigError, ElkError, UsageError
 from elkcli.secret import Token
 from elkcli.storage import credentials
 from elkcli.storage.settings import KEYS, Resolved, about, load, resolve, unknown_key
-from elkcli.terminal.display import standard_output
-from elkcli.terminal.safe import safe_json, safe_line
+from elkcli.terminal.printing import print_json, print_text
+from elkcli.terminal.safe import safe_line
 
 app = typer.Typer(
     add_completion=False,
@@ -147,10 +147,10 @@ def get(
         found = credentials.find(environment, resolved)
         if found is None:
             raise ConfigError("the demo needs no token")
-        _print(environment, found[0].reveal() if reveal else found[0].masked)
+        print_text(environment, (found[0].reveal() if reveal else found[0].masked) + "\n")
         return 0
     if key == "profile":
-        _print(environment, resolved.profile or "default")
+        print_text(environment, f"{resolved.profile or 'default'}\n")
         return 0
     if key.startswith("headers."):
         value: Any = resolved.settings.headers.get(key.removeprefix("headers."))
@@ -160,7 +160,7 @@ def get(
         raise unknown_key(key)
     if value is None:
         return 1  # as git config: nothing to print, and no error
-    _print(environment, _plain(value))
+    print_text(environment, _plain(value) + "\n")
     return 0
 
 
@@ -193,17 +193,16 @@ def list_(ctx: typer.Context, profile: options.Profile = None, as_json: Json = F
     rows = list(_rows(environment, resolved, given=bool(profile)))
     if as_json:
         entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
-        text = json.dumps(entries, ensure_ascii=False, indent=2)
-        _print(environment, safe_json(text) if environment.stdout_is_terminal else text)
+        print_json(environment, entries)
         return 0
     width = max(len(key) for key, _, _ in rows)
     values = [safe_line(_plain(value), 60) if environment.stdout_is_terminal else _flat(value) for _, value, _ in rows]
     wide = max(len(value) for value in values) if environment.stdout_is_terminal else 0
     for (key, _, origin), value in zip(rows, values, strict=True):
         if environment.stdout_is_terminal:
-            _print(environment, f"{key:<{width}}  {value:<{wide}}  {origin}".rstrip())
+            print_text(environment, f"{key:<{width}}  {value:<{wide}}  {origin}".rstrip() + "\n")
         else:
-            _print(environment, f"{key}\t{value}\t{origin}")
+            print_text(environment, f"{key}\t{value}\t{origin}\n")
     return 0
 
 
@@ -237,7 +236,7 @@ def path(ctx: typer.Context, profile: Same = None) -> int:
       cat "$(elkcli config path)"
     """
     environment: Environment = ctx.obj
-    _print(environment, str(environment.config_dir / "config.toml"))
+    print_text(environment, f"{environment.config_dir / 'config.toml'}\n")
     return 0
 
 
@@ -336,7 +335,7 @@ def _permissions(environment: Environment) -> str:
 
 
 def _say(environment: Environment, what: str, finding: str) -> None:
-    _print(environment, f"{what}: {finding}")
+    print_text(environment, f"{what}: {finding}\n")
 
 
 def _plain(value: Any) -> str:
@@ -353,9 +352,3 @@ def _plain(value: Any) -> str:
 
 def _flat(value: Any) -> str:
     return _plain(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-
-
-def _print(environment: Environment, text: str) -> None:
-    out = standard_output(environment)
-    out.write((text + "\n").encode("utf-8", "backslashreplace"))
-    out.flush()

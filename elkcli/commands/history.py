@@ -21,6 +21,7 @@ from elkcli.storage.history import Conversation, History
 from elkcli.storage.settings import resolve
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import Messages, wants_color
+from elkcli.terminal.printing import print_json, print_text
 from elkcli.terminal.safe import safe, safe_json
 from elkcli.terminal.tables import Column, tab_separated, table
 
@@ -69,14 +70,14 @@ def list_(ctx: typer.Context, limit: Longest = None, as_json: Json = False) -> i
         found = history.listing(None if most is None else most + 1)
     shown = found[:most]
     if as_json:
-        _print_json(environment, [{**transcript.summary(one), "turns": one.turns} for one in shown])
+        print_json(environment, [{**transcript.summary(one), "turns": one.turns} for one in shown])
     elif environment.stdout_is_terminal:
         columns = [Column("id"), Column("when"), Column("turns", number=True)]
         columns += [Column("model", elastic=True), Column("title", elastic=True)]
         rows = [(one.id, _when(one.updated), f"{one.turns:,}", one.model or "", _called(one)) for one in shown]
         _print_table(environment, columns, rows)
     else:
-        _print(
+        print_text(
             environment,
             tab_separated(
                 (one.id, transcript.moment(one.updated), one.turns, one.model, one.name, one.title) for one in shown
@@ -105,18 +106,18 @@ def show(
     if form == "auto":
         form = "markdown" if environment.stdout_is_terminal else "text"
     if form == "json":
-        _print_json(environment, transcript.document(conversation, turns))
+        print_json(environment, transcript.document(conversation, turns))
     elif form == "jsonl":
         text = "".join(_line(one) for one in transcript.lines(conversation, turns))
-        _print(environment, safe_json(text) if environment.stdout_is_terminal else text)
+        print_text(environment, safe_json(text) if environment.stdout_is_terminal else text)
     elif form == "text":
         text = transcript.plain(turns)
-        _print(environment, safe(text) if environment.stdout_is_terminal else text)
+        print_text(environment, safe(text) if environment.stdout_is_terminal else text)
     elif environment.stdout_is_terminal:
         pictures = [media for turn in turns for answer in turn.answers for media in answer.media]
         _render(environment, transcript.markdown(conversation, turns), pictures)
     else:
-        _print(environment, transcript.markdown(conversation, turns))
+        print_text(environment, transcript.markdown(conversation, turns))
     return 0
 
 
@@ -137,7 +138,7 @@ def search(
         found = history.search(text, sys.maxsize if most is None else most)
     if as_json:
         rows = [{**transcript.summary(hit.conversation), "role": hit.role, "excerpt": hit.excerpt} for hit in found]
-        _print_json(environment, rows)
+        print_json(environment, rows)
     elif environment.stdout_is_terminal:
         columns = [Column("id"), Column("when"), Column("title", elastic=True), Column("found", elastic=True)]
         cells = []
@@ -146,7 +147,7 @@ def search(
             cells.append((one.id, _when(one.updated), _called(one), hit.excerpt))
         _print_table(environment, columns, cells)
     else:
-        _print(
+        print_text(
             environment,
             tab_separated(
                 (hit.conversation.id, transcript.moment(hit.conversation.updated), hit.role, hit.excerpt)
@@ -197,7 +198,7 @@ def export(
                     text = ("\n" if place else "") + transcript.markdown(one, turns)
                 if output is None and environment.stdout_is_terminal:
                     text = safe_json(text) if form == "jsonl" else safe(text)
-                out.write(_bytes(text))
+                out.write(text.encode("utf-8", "backslashreplace"))
             out.flush()
     return 0
 
@@ -281,25 +282,10 @@ def _line(value: object) -> str:
     return json.dumps(value, ensure_ascii=False) + "\n"
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _print(environment: Environment, text: str) -> None:
-    out = standard_output(environment)
-    out.write(_bytes(text))
-    out.flush()
-
-
-def _print_json(environment: Environment, value: object) -> None:
-    text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-    _print(environment, safe_json(text) if environment.stdout_is_terminal else text)
-
-
 def _print_table(environment: Environment, columns: list[Column], rows: Sequence[Sequence[str]]) -> None:
     if rows:
         color = wants_color(environment, resolve(environment).settings.color, environment.stdout_is_terminal)
-        _print(environment, table(environment, columns, rows, color=color))
+        print_text(environment, table(environment, columns, rows, color=color))
 
 
 def _render(environment: Environment, text: str, pictures: Sequence[SavedMedia]) -> None:

@@ -1,6 +1,5 @@
 """`elkcli models`: the models this token may use."""
 
-import json
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
@@ -14,7 +13,8 @@ from elkcli.storage import model_cache
 from elkcli.storage.settings import resolve
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import wants_color
-from elkcli.terminal.safe import safe_json, safe_line
+from elkcli.terminal.printing import print_json, print_text
+from elkcli.terminal.safe import safe_line
 
 HELP = """The models this token may use.
 
@@ -47,27 +47,25 @@ def models(
     resolved = resolve(environment, profile=profile, options=given)
     settings = resolved.settings
     messages = speaker(environment, settings, quiet=quiet, verbose=verbose)
-    out = standard_output(environment)
+    standard_output(environment)  # where there is none, nothing is asked
     token = token_for(environment, resolved)
     with client_for(environment, settings, token, messages, paced=False) as client:
         listed = models_in(client.get("/models"))
     model_cache.save(environment, settings.base_url, resolved.profile, [model["id"] for model in listed])
     found = [model for model in listed if wanted is None or _matches(model["id"], wanted)]
     if as_json:
-        text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
-        text = safe_json(text) if environment.stdout_is_terminal else text
+        print_json(environment, found)
     elif not found:
-        text = ""
+        print_text(environment, "")
     elif environment.stdout_is_terminal and not quiet:
-        from elkcli.terminal.listing import table
+        from elkcli.terminal.tables import Column, table
 
+        columns = (Column("model"), Column("owner", elastic=True), Column("takes", elastic=True))
         rows = [(model["id"], _word(model.get("owned_by")), kinds_of(model)) for model in found]
         tinted = wants_color(environment, settings.color, environment.stdout_is_terminal)
-        text = table(environment, ("model", "owner", "takes"), rows, color=tinted)
+        print_text(environment, table(environment, columns, rows, color=tinted))
     else:
-        text = "".join(safe_line(model["id"]) + "\n" for model in found)
-    out.write(text.encode("utf-8", "backslashreplace"))
-    out.flush()
+        print_text(environment, "".join(safe_line(model["id"]) + "\n" for model in found))
     if not listed:
         messages.note("the server lists no models for this token")
     elif not found and environment.stderr_is_terminal:

@@ -1,6 +1,5 @@
 """`elkcli usage`: requests, tokens and money by day, model and profile."""
 
-import json
 from collections.abc import Iterable
 from typing import Annotated, NamedTuple
 
@@ -13,9 +12,8 @@ from elkcli.errors import UsageError
 from elkcli.prices import cost
 from elkcli.storage.history import History, Spent
 from elkcli.storage.settings import load, resolve
-from elkcli.terminal.display import standard_output
 from elkcli.terminal.messages import Messages, wants_color
-from elkcli.terminal.safe import safe_json
+from elkcli.terminal.printing import print_json, print_text
 from elkcli.terminal.screen import measure
 from elkcli.terminal.tables import Cell, Column, tab_separated, table
 
@@ -73,17 +71,13 @@ def usage(
     keys = _BY if by is None else (by,)
     rows = grouped(spent, keys, prices)
     if as_json:
-        text = json.dumps([_object(keys, row) for row in rows], ensure_ascii=False, indent=2) + "\n"
-        text = safe_json(text) if environment.stdout_is_terminal else text
+        print_json(environment, [_object(keys, row) for row in rows])
     elif environment.stdout_is_terminal:
-        text = _drawn(environment, keys, rows, any(row.money is not None for row in rows)) if rows else ""
+        priced = any(row.money is not None for row in rows)
+        print_text(environment, _drawn(environment, keys, rows, priced) if rows else "")
     else:
-        text = tab_separated(
-            (*row.key, row.requests, *(row.counted(name) for name in _COUNTS), _plain(row.money)) for row in rows
-        )
-    out = standard_output(environment)
-    out.write(text.encode("utf-8", "backslashreplace"))
-    out.flush()
+        cells = ((*row.key, row.requests, *map(row.counted, _COUNTS), _plain(row.money)) for row in rows)
+        print_text(environment, tab_separated(cells))
     if environment.stderr_is_terminal:
         _remark(Messages(environment), spent, prices)
     return 0

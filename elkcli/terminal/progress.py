@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from elkcli.environment import Environment
 from elkcli.terminal.messages import Messages
+from elkcli.terminal.screen import measure
 
 EVERY = 60.0
 WINDOW = 30.0  # seconds over which the rate is taken
@@ -105,12 +106,11 @@ class Bar(Progress):
         from rich.console import Console
         from rich.live import Live
 
-        columns = environment.variables.get("COLUMNS", "")
         self._console = Console(
             file=environment.stderr,
             force_terminal=True,
             no_color=not messages.color,
-            width=int(columns) if columns.isascii() and columns.isdigit() and int(columns) > 0 else None,
+            width=measure(environment, environment.stderr)[0],
             legacy_windows=False,
         )
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False,
