@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from elkcli.commands import options, reading
+from elkcli.commands import options
 from elkcli.commands.asking import Question, answered
 from elkcli.commands.turn import refuse
 from elkcli.environment import Environment
@@ -94,29 +94,9 @@ def ask(
     environment: Environment = ctx.obj
     refuse(continue_ and session is not None, "--continue and --session exclude each other")
     refuse(extract is not None and format_ in ("json", "jsonl"), f"--extract does not go with --format {format_}")
-    given = {
-        "model": model,
-        "system": reading.system_message(system, environment.directory),
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_tokens": max_tokens,
-        "stop": stop or None,
-        "seed": seed,
-        "reasoning_effort": reasoning_effort,
-        "aspect_ratio": aspect_ratio,
-        "image_size": image_size,
-        "contents": contents or None,
-        "stream": stream,
-        "format": "text" if extract is not None and format_ is None else format_,
-        "usage": usage,
-        "reasoning": reasoning,
-        "image_preview": "none" if preview is False else None,
-        "timeout": timeout,
-        "retries": retries,
-        "base_url": base_url,
-        "color": color,
-        "history": False if no_history else None,
-    }
+    given = options.given(ctx.params, environment.directory)
+    if extract is not None and format_ is None:
+        given["format"] = "text"
     question = Question(
         words=tuple(prompt or ()),
         given=given,

@@ -97,25 +97,7 @@ def batch(
     color: options.Color = None,
 ) -> int:
     environment: Environment = ctx.obj
-    given: dict[str, Any] = {
-        "model": model,
-        "system": reading.system_message(system, environment.directory),
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_tokens": max_tokens,
-        "stop": stop or None,
-        "seed": seed,
-        "reasoning_effort": reasoning_effort,
-        "aspect_ratio": aspect_ratio,
-        "image_size": image_size,
-        "contents": contents or None,
-        "stream": stream,
-        "timeout": timeout,
-        "retries": retries,
-        "base_url": base_url,
-        "color": color,
-        "history": False if no_history else None,
-    }
+    given = options.given(ctx.params, environment.directory)
     extra = reading.headers(header)
     if extra:
         given["headers"] = {**resolve(environment, profile=profile).settings.headers, **extra}

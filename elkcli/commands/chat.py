@@ -1,10 +1,10 @@
 """`elkcli chat`: an interactive conversation, or a script of one."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from elkcli.commands import options, reading
+from elkcli.commands import options
 from elkcli.commands.turn import refuse
 from elkcli.environment import Environment
 
@@ -64,29 +64,7 @@ def chat(
     refuse(continue_ and session is not None, "--continue and --session exclude each other")
     refuse(format_ in ("json", "jsonl"), f"--format {format_} does not go with chat", "elkcli ask, or elkcli batch")
     refuse(output == "-", "--output - does not go with chat", "name a directory")
-    given: dict[str, Any] = {
-        "model": model,
-        "system": reading.system_message(system, environment.directory),
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_tokens": max_tokens,
-        "stop": stop or None,
-        "seed": seed,
-        "reasoning_effort": reasoning_effort,
-        "aspect_ratio": aspect_ratio,
-        "image_size": image_size,
-        "contents": contents or None,
-        "stream": stream,
-        "format": format_,
-        "usage": usage,
-        "reasoning": reasoning,
-        "image_preview": "none" if preview is False else None,
-        "timeout": timeout,
-        "retries": retries,
-        "base_url": base_url,
-        "color": color,
-        "history": False if no_history else None,
-    }
+    given = options.given(ctx.params, environment.directory)
     from elkcli.commands.conversing import converse
 
     return converse(

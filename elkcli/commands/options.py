@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from elkcli.commands.reading import system_message
+from elkcli.storage.settings import KEYS
 
 _REQUEST = "Request"
 _CONNECTION = "Connection"
@@ -145,3 +150,19 @@ BaseUrl = Annotated[Text, _option("--base-url", metavar="URL", help="Where the A
 Quiet = Annotated[bool, _option("-q", "--quiet", help="No notes or warnings", group=_OUTPUT)]
 Verbose = Annotated[bool, _option("-v", "--verbose", help="Show what goes over the wire", group=_OUTPUT)]
 Color = Annotated[Text, _option("--color", metavar="auto|always|never", help="Colour in the output", group=_OUTPUT)]
+
+
+def given(chosen: Mapping[str, Any], directory: Path) -> dict[str, Any]:
+    """The settings among the options of a command line (``ctx.params``): ``None`` where one was not given.
+
+    An option that is named as a setting is that setting's. A flag that only turns on, and was not, says nothing.
+    """
+    found = {key: chosen[name] for key in KEYS for name in (key, f"{key}_") if name in chosen}
+    found |= {key: None for key in ("stop", "contents") if not found.get(key)}
+    if "system" in found:
+        found["system"] = system_message(found["system"], directory)
+    if chosen.get("preview") is False:
+        found["image_preview"] = "none"
+    if chosen.get("no_history"):
+        found["history"] = False
+    return found
