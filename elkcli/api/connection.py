@@ -155,6 +155,9 @@ def retry_after(headers: httpx.Headers) -> float | None:
     return max(asked, default=None)
 
 
+_AGES = 1e9  # seconds: what a number too long for a float asks for
+
+
 def _seconds(raw: str) -> float | None:
     try:
         seconds = float(raw)
@@ -165,6 +168,8 @@ def _seconds(raw: str) -> float | None:
             seconds = parsedate_to_datetime(raw).timestamp() - time.time()
         except (ValueError, TypeError, OverflowError):
             return None
+    if raw.isdigit():
+        seconds = min(seconds, _AGES)
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 

@@ -50,6 +50,7 @@ class Decoder:
         self._usage: Usage | None = None
         self._error: ElkError | None = None
         self._damaged = 0
+        self._void = False
         self._chunks = 0
         self._restarted = False
         self._roles = 0
@@ -220,7 +221,7 @@ class Decoder:
         try:
             chunk = loads(self._lighter(data))
         except ValueError:
-            if last and self._assembly.salvage(data):
+            if self._joined(data) or (last and self._assembly.salvage(data)):
                 return
             if not last or self._chunks == 0:  # a torn last line is a cut, and is told as one
                 self._damaged += 1
@@ -229,8 +230,19 @@ class Decoder:
             chunk = chunk[0]  # Google's own form of an error
         if isinstance(chunk, dict):
             self._object(chunk)
-        else:
+        elif isinstance(chunk, (str, list)) and chunk:
             self._damaged += 1
+        else:  # null, a number: they hold no word that could be missing from an answer
+            self._void = True
+
+    def _joined(self, data: bytes | bytearray) -> bool:
+        """Read each line by itself, where a server ends its events with one line end and so makes them one."""
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        if len(lines) < 2 or any(line.lstrip()[:1] != b"{" and line.strip() != b"[DONE]" for line in lines):
+            return False
+        for line in lines:
+            self._data(line)
+        return True
 
     def _object(self, body: dict[str, Any], *, whole: bool = False) -> None:
         if self._raw:
@@ -307,6 +319,8 @@ class Decoder:
             if delta.get("role") and not whole:
                 self._check_restart(body, index, bare=len(delta) == 2 and delta.get("content") == "" and not reason)
             self._delta(delta, index)
+        if type(reason) is int and reason:
+            reason = str(reason)  # Google numbers its reasons
         if isinstance(reason, str) and reason:
             known = self._reasons.get(index)
             if known is None or (known == "stop" and reason != "stop"):
@@ -386,7 +400,7 @@ class Decoder:
             reason=self._reason(),
             error=self._error,
             broken=failed,
-            damaged=self._damaged > 0,
+            damaged=self._damaged > 0 or (self._void and self._chunks == 0),
             streamed=self._mode in ("", "sse"),
             chunks=self._chunks,
             lost=self._chunks == 1 and self._stream_id == "",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from elkcli.api.lenient import utf8
 from elkcli.conversation import Event, Failure, Finished, Media, Note, Piece, Reasoning, SavedMedia, Start, Text, Usage
 from elkcli.conversation import ToolCall as Call
 from elkcli.errors import ElkError
@@ -146,5 +147,5 @@ def line_of(
 
 
 def encoded(result: dict[str, Any]) -> bytes:
-    """A result as a line. A lone surrogate becomes its JSON escape."""
-    return json.dumps(result, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+    """A result as a line."""
+    return utf8(json.dumps(result, ensure_ascii=False)) + b"\n"

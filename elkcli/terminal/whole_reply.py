@@ -6,6 +6,7 @@ import json
 from types import TracebackType
 from typing import Any
 
+from elkcli.api.lenient import utf8
 from elkcli.conversation import Event, Piece, Reasoning, SavedMedia, Text, in_order
 from elkcli.environment import Environment
 from elkcli.terminal.display import standard_output
@@ -40,7 +41,7 @@ class JsonDisplay:
         if self._saved:
             self._refer(reply)
         text = json.dumps(reply, ensure_ascii=False, indent=2)
-        self._out.write((safe_json(text) if self._safe else text).encode("utf-8", "backslashreplace") + b"\n")
+        self._out.write(utf8(safe_json(text) if self._safe else text) + b"\n")
         self._out.flush()
 
     def show(self, piece: Piece) -> None:
@@ -107,11 +108,13 @@ class Collected:
 
     def _choice(self, choice: dict[str, Any]) -> None:
         index = choice.get("index")
-        index = index if isinstance(index, int) else 0
+        index = index if type(index) is int and 0 <= index < 1024 else 0
         entry = self._choices.setdefault(index, {"index": index, "message": {"role": "assistant", "content": None}})
         for key, value in choice.items():
             if key in ("index", "delta", "message"):
                 continue
+            if key == "finish_reason" and entry.get(key) and (entry[key] != "stop" or not value):
+                continue  # a later one counts only where it says more than "stop" (wire.md §2.4)
             if value is not None or key not in entry:
                 entry[key] = value
         delta = choice.get("delta")

@@ -62,6 +62,12 @@ WHOLE = [
     Case("the connection closed after a finish reason", [HEL, LO, STOP], ends=Close()),
     Case("the connection reset after a finish reason", [HEL, LO, STOP, Pause(0.1)], ends=Reset()),
     Case("the connection reset after [DONE]", [HEL, LO, STOP, DONE, Pause(0.1)], ends=Reset()),
+    Case("events that are null, a number or nothing, between the others", [
+        HEL, event(b"null"), event(b"5"), event(b"[]"), event(b'""'), event(b"true"), LO, STOP, DONE]),
+    Case("events parted by one line end only", [
+        b"".join(step.replace(b"\n\n", b"\n") for step in (ROLE, HEL, LO, STOP, COUNTED, DONE))]),
+    Case("an integer of thousands of digits", [
+        HEL, event(b'{"created": ' + b"9" * 5000 + b', "choices": [{"delta": {"content": "lo"}}]}'), STOP, DONE]),
     Case("finish reason on the last words", [HEL, event(chunk("lo", finish="stop")), DONE]),
     Case("words after the finish reason", [HEL, STOP, LO, COUNTED, DONE]),
     Case("finish reason of an empty string until the end", [
@@ -413,3 +419,39 @@ def test_calls_that_were_printed_and_then_cut_are_8_and_not_asked_for_again(elkc
     assert result.code == 8
     assert json.loads(result.out)["function"]["name"] == "look"
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("reasons", "kept"),
+    [(["tool_calls", "stop"], "tool_calls"), (["stop", "tool_calls"], "tool_calls"), (["length", ""], "length"),
+     (["content_filter", "stop"], "content_filter")],
+)  # fmt: skip
+def test_json_keeps_the_finish_reason_that_says_most(
+    reasons: list[str], kept: str, elkcli: Elkcli, server: Server
+) -> None:
+    server.streams(event(chunk("Hello")), *(event(chunk(finish=reason)) for reason in reasons), DONE)
+    reply = elkcli("ask", "hi", "--stream", "-f", "json").json
+    assert reply["choices"][0]["finish_reason"] == kept
+
+
+def test_json_holds_no_half_of_a_character(elkcli: Elkcli, server: Server) -> None:
+    halves = rb'{"choices": [{"index": 0, "delta": {"content": "%b"}, "finish_reason": null}]}'
+    server.streams(
+        *(event(halves % said) for said in (rb"a\ud83d", rb"\ude00b", rb"\ud83dc")), event(chunk(finish="stop")), DONE
+    )
+    result = elkcli("ask", "hi", "--stream", "-f", "json").succeeds()
+    assert b"\\ud" not in result.out
+    assert result.json["choices"][0]["message"]["content"] == "a😀b\ufffdc"
+
+
+def test_a_choice_of_no_sensible_number_is_the_first_in_json_too(elkcli: Elkcli, server: Server) -> None:
+    server.streams(event(chunk("Hel", index=-1)), event(chunk("lo", index=10**30)), STOP, DONE)
+    (choice,) = elkcli("ask", "hi", "--stream", "-f", "json").succeeds().json["choices"]
+    assert choice["message"]["content"] == "Hello"
+
+
+def test_a_finish_reason_given_as_a_number_is_one_and_is_told(elkcli: Elkcli, server: Server) -> None:
+    body = chunk("Hello")
+    body["choices"][0]["finish_reason"] = 5
+    server.streams(event(body), DONE)
+    assert "5" in elkcli("ask", "hi").succeeds(b"Hello\n").err
