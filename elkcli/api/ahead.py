@@ -107,6 +107,11 @@ class Call:
         """Whether this is still under way, or came to a connection that lives."""
         return not self._closed and (not self._agreed.is_set() or self._lives())
 
+    @property
+    def idle(self) -> bool:
+        """Whether the connection was there long before it was taken: the server may be hanging up just now."""
+        return self._agreed.is_set() and time.monotonic() - self._at > FRESH_SECONDS
+
     def wait(self) -> bool:
         """Wait for TCP; whether there is a connection to go on with. Raises ``OSError`` as :meth:`Ahead.take` does."""
         if not self._called.wait(max(0.0, self._ends - time.monotonic())):

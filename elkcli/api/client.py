@@ -356,6 +356,7 @@ class Client:
             if stream is not None:
                 self._socket = stream.get_extra_info("socket")
                 join(stream)
+                self._progress.idle = self._progress.idle or getattr(stream, "idle", False)
             self._progress.connected = True
             self._tell(f"* {event}")
         elif event.endswith("connect_tcp.started"):

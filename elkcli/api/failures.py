@@ -40,12 +40,14 @@ class Lost(Exception):
 class Progress:
     """How far a request has come, and to whom.
 
-    ``toward`` is the host and port that was called, which may be a proxy's; ``hung_up`` says that elkcli did.
+    ``toward`` is the host and port that was called, which may be a proxy's; ``hung_up`` says that elkcli did;
+    ``idle`` says that the connection was made for this request, but a while before.
     """
 
     def __init__(self, *, sent: bool = False) -> None:
         self.toward: str | None = None
         self.connected = False
+        self.idle = False
         self.sent = sent
         self.answered = False
         self.hung_up = False
@@ -93,7 +95,7 @@ def _translated(host: str, timeout: float, progress: Progress) -> Iterator[None]
                 f"{host} does not speak HTTP, or breaks its rules", hint="check the base URL, and any proxy in between"
             ) from problem
         error = Unreachable(f"the connection to {host} was lost: {_reason(problem)}", hint="try again")
-        stale = progress.sent and not progress.connected and not progress.answered
+        stale = progress.sent and (progress.idle or not progress.connected) and not progress.answered
         raise Lost(error, retry=True, sent=progress.sent, stale=stale) from problem
     except zlib.error as problem:
         raise ApiError(f"the server's reply cannot be decompressed: {problem}") from problem

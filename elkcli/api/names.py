@@ -61,6 +61,7 @@ class Coming(SyncStream):
         assert call.socket is not None
         super().__init__(call.socket)
         self._call = call
+        self.idle = call.idle
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None

@@ -14,6 +14,10 @@ import httpcore
 import pytest
 
 from elkcli.api.ahead import Ahead
+from elkcli.api.client import Client
+from elkcli.api.connection import Connection
+from elkcli.api.request import Request
+from elkcli.conversation import Failure, Finished
 from tests.conftest import TOKEN, TREE, Elkcli, needs, wait_until
 from tests.server import SecureServer, Server
 
@@ -201,6 +205,24 @@ def test_what_failed_just_now_is_not_tried_twice_for_one_try(
     env = {"ELKCLI_BASE_URL": "https://elk.test/v1", "ELKCLI_TOKEN": TOKEN, "ELKCLI_RETRIES": "0"}
     assert elkcli("ask", "hi", env=env).fails(7).error == said
     assert asked == ["elk.test"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_an_idle_connection_that_the_server_drops_at_the_first_word_costs_no_try(
+    seconds: float, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``seconds`` is how long a connection is new: one that is new has failed like any other."""
+    server.drops().says()
+    ahead = to(server)
+    connection = Connection(base_url=server.url, token=None, retries=0, ahead=ahead)
+    request = Request(server.url + "/chat/completions", {"model": "m", "messages": [], "stream": True}, {})
+    monkeypatch.setattr("elkcli.api.ahead.FRESH_SECONDS", seconds)
+    with Client(connection) as client:
+        client.approach()
+        wait_until(lambda: ahead._call is not None and ahead._call._agreed.is_set())
+        pieces = list(client.answer(request))
+    assert isinstance(pieces[-1], Failure if seconds else Finished)
+    assert server.connections == (1 if seconds else 2)
 
 
 @needs("openssl")
