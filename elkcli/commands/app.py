@@ -157,13 +157,23 @@ def _usage_error(problem: typer.TyperException, arguments: Sequence[str]) -> Usa
     near = near.strip("? ").replace("'", "")
     if unknown := re.match(r"No such command '([^']*)'", said):
         near = near or ", ".join(get_close_matches(unknown[1], COMMANDS, n=1))
-    possible = getattr(problem, "possibilities", None)
-    if possible:
-        near = possible[0]  # the nearest comes first
     context = getattr(problem, "ctx", None)
+    if (option := getattr(problem, "option_name", None)) and hasattr(problem, "possibilities"):
+        near = _near_option(option, context)
     path = context.command_path if context is not None else _called(arguments)
     hint = f"did you mean {near}?" if near else f"{path} --help"
     return UsageError(said[:1].lower() + said[1:], hint=hint)
+
+
+def _near_option(typed: str, context: Any) -> str:
+    """The option that ``typed`` begins, or nearly is. The dashes are left out: they make all options alike."""
+    params = context.command.params if context is not None else []
+    names = [name for param in params for name in (*param.opts, *param.secondary_opts) if name.startswith("--")]
+    begun = [name for name in names if name.startswith(typed)]
+    if 0 < len(begun) <= 3 and len(typed) > 2:
+        return ", ".join(begun)
+    near = get_close_matches(typed.lstrip("-"), [name.lstrip("-") for name in names], n=1)
+    return f"--{near[0]}" if near and typed.startswith("--") else ""
 
 
 def _called(arguments: Sequence[str]) -> str:

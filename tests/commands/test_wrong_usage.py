@@ -235,3 +235,30 @@ def test_an_option_without_its_value_names_the_help_of_the_command(words: str, p
     result = elkcli(*words.split())
     assert (result.code, result.out) == (2, b"")
     assert result.err.splitlines()[-1] == f"hint: {' '.join(f'elkcli {page} --help'.split())}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--modle", "--model"),
+        ("--modle=m", "--model"),
+        ("--strem", "--stream"),
+        ("--no-strem", "--no-stream"),
+        ("--max", "--max-tokens"),
+        ("--image", "--image-size"),
+        ("--temp", "--temperature"),
+        ("--top_p", "--top-p"),
+        ("--re", "--reasoning-effort, --reasoning, --retries"),
+        ("--bad", None),
+        ("--bogus", None),
+        ("--x", None),
+        ("-Z", None),
+    ],
+)
+def test_an_option_that_is_near_is_suggested_and_a_far_one_is_not(
+    typed: str, meant: str | None, elkcli: Elkcli
+) -> None:
+    result = elkcli("ask", "hi", typed)
+    assert result.code == 2
+    hint = result.err.splitlines()[-1]
+    assert hint == (f"hint: did you mean {meant}?" if meant else "hint: elkcli ask --help")
