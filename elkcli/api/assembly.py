@@ -96,6 +96,41 @@ class Assembly:
         self._unknown: set[str] = set()
         self._fail = fail
 
+    def delta(self, delta: dict[str, Any], index: int) -> None:
+        """Take the members of one delta of a choice, or of its whole message."""
+        content = delta.get("content")
+        if isinstance(content, str):
+            if content:
+                self.say(content, index)
+        elif isinstance(content, list):
+            for part in content:
+                self.part(part, index)
+        elif isinstance(content, dict):
+            self.part(content, index)
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if isinstance(thought, str) and thought:
+            self.think(thought, index)
+        refusal = delta.get("refusal")
+        if isinstance(refusal, str) and refusal:
+            self.say(refusal, index)
+        self._beside(delta, index)
+
+    def _beside(self, delta: dict[str, Any], index: int) -> None:
+        """What may stand beside the words: pictures, sound, calls."""
+        images = delta.get("images")
+        for image in images if isinstance(images, list) else [images] if images else ():
+            self.media(image, index)
+        audio = delta.get("audio")
+        if isinstance(audio, dict):
+            self.audio(audio, index, silent=not delta.get("content"))
+        calls = delta.get("tool_calls")
+        if isinstance(calls, list):
+            for position, call in enumerate(calls):
+                if isinstance(call, dict):
+                    self.call(call, index, position)
+        elif isinstance(delta.get("function_call"), dict):
+            self.call({"index": 0, "function": delta["function_call"]}, index, 0)
+
     def say(self, text: str, index: int) -> None:
         self.heard += 1
         if self._thoughts:

@@ -5,6 +5,7 @@ A finish reason proves that an answer is whole; ``[DONE]`` and the end of the by
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from elkcli.conversation import Failure, Finished, Note, Usage
@@ -78,6 +79,15 @@ class Ending(Value):
 
     def _incomplete(self, message: str, hint: str | None = None, *, code: str | None = None) -> Failure:
         return Failure(Incomplete(message, hint=hint, code=code, request_id=self.request_id), self.reason)
+
+
+def gravest(reasons: Mapping[int, str]) -> str | None:
+    """Of the finish reasons of several choices, what kept one from being whole; else what is said of the first."""
+    said = reasons.values()
+    for grave in ("content_filter", "length"):
+        if grave in said:
+            return grave
+    return reasons.get(0) or next(iter(said), None)
 
 
 def _cut_short(error: ElkError) -> ElkError:

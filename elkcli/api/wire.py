@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 from elkcli.api.assembly import Assembly
-from elkcli.api.ending import Ending, counted
+from elkcli.api.ending import Ending, counted, gravest
 from elkcli.api.hoard import HOIST_FROM
 from elkcli.api.lenient import loads
 from elkcli.api.sse import BOM, Events, LineTooLong
@@ -318,7 +318,7 @@ class Decoder:
         if delta:
             if delta.get("role") and not whole:
                 self._check_restart(body, index, bare=len(delta) == 2 and delta.get("content") == "" and not reason)
-            self._delta(delta, index)
+            self._assembly.delta(delta, index)
         if type(reason) is int and reason:
             reason = str(reason)  # Google numbers its reasons
         if isinstance(reason, str) and reason:
@@ -327,36 +327,6 @@ class Decoder:
                 self._reasons[index] = reason[:200]
         if isinstance(choice.get("error"), dict):
             self._fail(from_error(choice["error"], request_id=self._request_id, model=self._model))
-
-    def _delta(self, delta: dict[str, Any], index: int) -> None:  # noqa: PLR0912 - a table of members
-        content = delta.get("content")
-        if isinstance(content, str):
-            if content:
-                self._assembly.say(content, index)
-        elif isinstance(content, list):
-            for part in content:
-                self._assembly.part(part, index)
-        elif isinstance(content, dict):
-            self._assembly.part(content, index)
-        thought = delta.get("reasoning_content") or delta.get("reasoning")
-        if isinstance(thought, str) and thought:
-            self._assembly.think(thought, index)
-        refusal = delta.get("refusal")
-        if isinstance(refusal, str) and refusal:
-            self._assembly.say(refusal, index)
-        images = delta.get("images")
-        for image in images if isinstance(images, list) else [images] if images else ():
-            self._assembly.media(image, index)
-        audio = delta.get("audio")
-        if isinstance(audio, dict):
-            self._assembly.audio(audio, index, silent=not content)
-        calls = delta.get("tool_calls")
-        if isinstance(calls, list):
-            for position, call in enumerate(calls):
-                if isinstance(call, dict):
-                    self._assembly.call(call, index, position)
-        elif isinstance(delta.get("function_call"), dict):
-            self._assembly.call({"index": 0, "function": delta["function_call"]}, index, 0)
 
     def _check_restart(self, body: dict[str, Any], index: int, *, bare: bool) -> None:
         """Another channel's whole stream may follow a failed one in the same reply (wire.md §3.4).
@@ -385,19 +355,11 @@ class Decoder:
             self._error = error
         self.done = True
 
-    def _reason(self) -> str | None:
-        """Of several choices, what kept one from being whole; else what is said of the first."""
-        said = self._reasons.values()
-        for grave in ("content_filter", "length"):
-            if grave in said:
-                return grave
-        return self._reasons.get(0) or next(iter(said), None)
-
     def _judge(self, failed: ElkError | None) -> None:
         """Lay the last pieces: usage, a remark, the verdict."""
         ending = Ending(
             answered=self.answered,
-            reason=self._reason(),
+            reason=gravest(self._reasons),
             error=self._error,
             broken=failed,
             damaged=self._damaged > 0 or (self._void and self._chunks == 0),
