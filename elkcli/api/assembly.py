@@ -9,10 +9,10 @@ from typing import Any
 
 from elkcli.api.embedded import Bit, Splitter
 from elkcli.api.hoard import Found, Hoard, decode_bare, decode_url
-from elkcli.api.lenient import whole
 from elkcli.api.parts import url_in
 from elkcli.conversation import Media, Note, Piece, Reasoning, Text, ToolCall
 from elkcli.errors import ElkError, Incomplete
+from elkcli.unicode import whole
 
 TEXT_LIMIT = 32 * 1024 * 1024  # characters of answer and reasoning, media not counted
 MEDIA_LIMIT = 192 * 1024 * 1024  # characters of base64 that come in pieces and are kept until the last

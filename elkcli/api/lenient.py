@@ -1,4 +1,4 @@
-"""Reading what servers write as leniently as they write it: JSON, and text that is none. No I/O."""
+"""Reading JSON as leniently as servers write it. No I/O."""
 
 from __future__ import annotations
 
@@ -43,16 +43,3 @@ def _value(decoder: json.JSONDecoder, text: str, *, first: bool) -> Any:
         if first or end == len(text) or not text[end:].strip():
             return found
     return decoder.decode(text)
-
-
-def whole(text: str) -> str:
-    """``text`` with surrogate pairs joined and lone ones replaced, so that it can be encoded."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def utf8(text: str) -> bytes:
-    """``text`` in UTF-8, made whole where it has to be."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return whole(text).encode()

@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from elkcli.api.lenient import loads, whole
+from elkcli.api.lenient import loads
 from elkcli.errors import ApiError, ElkError, QuotaError, TokenRefused
+from elkcli.unicode import whole
 
 SHOWN = 600  # characters of the server's own words in a message
 

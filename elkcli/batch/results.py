@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from elkcli.api.lenient import utf8
 from elkcli.conversation import Event, Failure, Finished, Media, Note, Piece, Reasoning, SavedMedia, Start, Text, Usage
 from elkcli.conversation import ToolCall as Call
 from elkcli.errors import ElkError
 from elkcli.terminal.whole_reply import Collected
+from elkcli.unicode import utf8
 
 Save = Callable[[Media], tuple[SavedMedia | None, list[Note]]]
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from elkcli.conversation import ForeignPart, MediaPart, Message, Part, SavedMedia, TextPart, Usage
 from elkcli.storage.media import MediaFiles
+from elkcli.unicode import whole
 
 TOKENS = ("prompt", "completion", "total", "reasoning", "cached", "image")
 """The counts of :class:`Usage`; their columns are called ``prompt_tokens`` and so on."""
@@ -206,7 +207,7 @@ def clean(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole(text)
     return text
 
 

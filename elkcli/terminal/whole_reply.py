@@ -6,11 +6,11 @@ import json
 from types import TracebackType
 from typing import Any
 
-from elkcli.api.lenient import utf8
 from elkcli.conversation import Event, Piece, Reasoning, SavedMedia, Text, in_order
 from elkcli.environment import Environment
 from elkcli.terminal.display import standard_output
 from elkcli.terminal.safe import safe_json
+from elkcli.unicode import utf8
 
 _THOUGHTS = {"reasoning_content", "reasoning"}
 
