@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from elkcli import __version__
 from elkcli.commands.ending import ended
-from elkcli.commands.help import Group, dressed
+from elkcli.commands.help import Group, dressed, write_rows
 from elkcli.environment import Environment
 from elkcli.errors import ReaderGone, UsageError
 from elkcli.value import changed
@@ -48,8 +48,7 @@ class Commands(Group):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The table, without loading what it names."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        write_rows(formatter, "Commands", list(COMMANDS.items()))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Typer knows no option whose value may be left out, as these two have."""

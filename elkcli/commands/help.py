@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Iterator, Sequence
+from shutil import get_terminal_size
 from typing import Any
 
 import typer
@@ -12,10 +13,16 @@ from typer.core import TyperCommand, TyperGroup
 
 UNNAMED = "Options"
 WIDEST_NAMES = 26  # the column of names; a longer name has a line of its own
+NARROW = 58  # in less room than this every name has, and what it means stands below it
 
 
 class Command(TyperCommand):
     """A command whose help people can read."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Within the terminal, however narrow."""
+        formatter.width = room(formatter.width)
+        super().format_help(ctx, formatter)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS] KEY [VALUE]...``"""
@@ -23,9 +30,7 @@ class Command(TyperCommand):
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """The first sentence, then examples."""
-        with formatter.indentation():
-            formatter.write_paragraph()
-            formatter.write_text(with_examples(self, ctx, formatter.width - 2))
+        write_text(self, ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """One section for each group of options."""
@@ -34,6 +39,15 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A command of commands, with the same help."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Within the terminal, however narrow."""
+        formatter.width = room(formatter.width)
+        super().format_help(ctx, formatter)
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """The first sentence, then examples."""
+        write_text(self, ctx, formatter)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS] COMMAND ...``"""
@@ -56,6 +70,18 @@ class Group(TyperGroup):
             ctx.obj.stderr.write(ctx.get_help() + "\n")
             raise typer.Exit(2)
         return super().parse_args(ctx, args)
+
+
+def room(width: int) -> int:
+    """The columns of help. What Typer takes to be the least is more than a narrow terminal has."""
+    return min(width, max(24, get_terminal_size().columns - 2))
+
+
+def write_text(command: Any, ctx: Any, formatter: Any) -> None:
+    """What a command does, and its examples."""
+    with formatter.indentation():
+        formatter.write_paragraph()
+        formatter.write_text(with_examples(command, ctx, formatter.width - 2))
 
 
 def dressed(app: typer.Typer) -> typer.Typer:
@@ -95,7 +121,7 @@ def _narrowed(line: str, width: int) -> list[str]:
         return [line]
     example, gap, remark = line.rpartition("  (")
     if gap:
-        return [example.rstrip(), f"      ({remark}"]
+        return [example.rstrip(), *(f"      {more}" for more in textwrap.wrap(f"({remark}", width - 6))]
     first, *rest = fitting(line, width)
     return [first, *(f"    {more}" for more in rest)]
 
@@ -149,10 +175,12 @@ def write_sections(command: Any, ctx: Any, formatter: Any) -> None:
 def write_rows(formatter: Any, title: str, rows: Sequence[tuple[str, str]], width: int | None = None) -> None:
     """A section of names and what they mean. Nothing is broken at a hyphen: it may be part of a model's name."""
     width = width or max((len(name) for name, _ in rows), default=0)
+    if formatter.width < NARROW and width > 8:
+        width = 4  # further in than a name, which is always longer
     with formatter.section(title):
         for name, text in rows:
-            room = max(20, formatter.width - width - 4)
-            lines = textwrap.wrap(text, room, break_on_hyphens=False, break_long_words=False) or [""]
+            columns = max(18, formatter.width - width - 4)
+            lines = textwrap.wrap(text, columns, break_on_hyphens=False, break_long_words=False) or [""]
             if len(name) > width:
                 lines.insert(0, "")
             for at, line in enumerate(lines):

@@ -103,3 +103,13 @@ def test_the_help_loads_no_command_and_nothing_heavy() -> None:
 @pytest.mark.parametrize("asked", ["-h", "--help"])
 def test_help_is_no_name_of_a_shell(option: str, asked: str, elkcli: Elkcli) -> None:
     assert elkcli(option, asked).succeeds().text == elkcli("--help").text
+
+
+@pytest.mark.parametrize("path", PATHS, ids=named)
+def test_help_fits_into_40_columns_but_for_what_is_typed(
+    path: list[str], elkcli: Elkcli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = elkcli(*path, "--help").succeeds().text
+    long = [line for line in text.splitlines() if len(line) > 40]
+    assert [line for line in long if not re.match(r" {4,8}(\S+=\S+ )?(elkcli|jq|git|cat) |  (-\w, )? *--", line)] == []
