@@ -14,6 +14,7 @@ from elkcli.api.connection import LONGEST_WAIT, Refused, may_retry, pause
 from elkcli.api.failures import Lost
 from elkcli.batch.jobs import Job, Plan, id_of
 from elkcli.batch.lines import Feed, Line
+from elkcli.batch.order import Outlet, Write
 from elkcli.batch.pace import Pace
 from elkcli.batch.results import Reply, Save, encoded, line_of
 from elkcli.batch.tally import Limits, Tally
@@ -24,8 +25,6 @@ from elkcli.value import changed
 
 PATIENCE = 6  # more tries for a line that is told 429: that is about the rate, not about the line
 IN_A_ROW = 16  # lines in a row that fail as every other would, and nothing more is sent
-
-Write = Callable[[bytes, int], None]
 
 
 @dataclass
@@ -59,13 +58,10 @@ class Engine:
     def __post_init__(self) -> None:
         self.pace = Pace(self.jobs, clock=time.monotonic, sleep=self._rest)
         self._stopping = asyncio.Event()
-        self._window = max(256, 8 * self.jobs)
+        self._outlet = Outlet(self.write, ordered=self.ordered, window=max(256, 8 * self.jobs))
         self._taking = asyncio.Lock()
         self._room = asyncio.Event()
         self._looked_at = 0
-        self._taken = 0  # lines handed out, which is also the place of the next in the order of results
-        self._written = 0
-        self._waiting: dict[int, tuple[bytes, int]] = {}
         self._ended = False
         self._in_flight = 0
         self._reserved = 0
@@ -82,7 +78,7 @@ class Engine:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             await self.clients.close()
-            self._write_rest()
+            self._outlet.close()
 
     async def _work(self) -> None:
         client: AsyncClient | None = None
@@ -109,10 +105,9 @@ class Engine:
         async with self._taking:
             turns = 0
             while not self._ended:
-                if self.ordered and self._taken - self._written >= self._window:
+                if self._outlet.full:
                     self._room.clear()
-                    if self._taken - self._written >= self._window:
-                        await self._room.wait()
+                    await self._room.wait()
                     continue
                 turns += 1
                 if turns % 256 == 0:  # many lines that need no request: let the others go on
@@ -124,7 +119,7 @@ class Engine:
                     job = self.plan.job(line)
                 except UsageError as problem:
                     self.tally.fail(problem)
-                    self._deliver(self._place(), line_of(line.index, _id(line), error=problem), line.index)
+                    self._deliver(self._outlet.place(), line_of(line.index, _id(line), error=problem), line.index)
                     continue
                 if self.done_before(job):
                     self.tally.skipped += 1
@@ -138,7 +133,7 @@ class Engine:
                     break
                 self._in_flight += 1
                 self._reserved += reserved
-                return self._place(), job, reserved
+                return self._outlet.place(), job, reserved
             return None
 
     def _leave_out(self, job: Job, why: ElkError) -> None:
@@ -146,7 +141,7 @@ class Engine:
         self.unsent += 1
         self.tally.failed += 1
         self.tally.position = max(self.tally.position, job.position)
-        self._deliver(self._place(), line_of(job.index, job.id, error=_unsent(why)), job.index)
+        self._deliver(self._outlet.place(), line_of(job.index, job.id, error=_unsent(why)), job.index)
 
     async def _next_line(self) -> Line | None:
         """The next line of this part of the input, as far as the limit of lines goes."""
@@ -161,10 +156,6 @@ class Engine:
             if line.index % self.limits.parts == self.limits.part:
                 self._looked_at += 1
                 return line
-
-    def _place(self) -> int:
-        self._taken += 1
-        return self._taken - 1
 
     async def _afford(self, job: Job) -> int | None:
         """Tokens to set aside for ``job``; ``None`` where it could pass the limit. Waits for what is in flight."""
@@ -323,23 +314,9 @@ class Engine:
             resting.cancel()
             stopping.cancel()
 
-    # Handing over
-
     def _deliver(self, place: int, result: dict[str, Any], index: int) -> None:
-        line = encoded(result)
-        if not self.ordered:
-            self.write(line, index)
-            return
-        self._waiting[place] = (line, index)
-        while (ready := self._waiting.pop(self._written, None)) is not None:
-            self.write(*ready)
-            self._written += 1
+        self._outlet.deliver(place, encoded(result), index)
         self._room.set()
-
-    def _write_rest(self) -> None:
-        """What has arrived but waited for earlier lines, when those do not come any more."""
-        for place in sorted(self._waiting):
-            self.write(*self._waiting.pop(place))
 
 
 def _id(line: Line) -> Any:

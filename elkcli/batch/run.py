@@ -16,6 +16,7 @@ from typing import Any
 from elkcli.api.async_client import Clients
 from elkcli.api.connection import Connection
 from elkcli.api.request import shown
+from elkcli.batch.account import Account
 from elkcli.batch.engine import Engine
 from elkcli.batch.jobs import Job, Plan
 from elkcli.batch.lines import Feed, Line, Source
@@ -24,8 +25,7 @@ from elkcli.batch.sink import Sink
 from elkcli.batch.tally import Limits
 from elkcli.conversation import Media, Note, SavedMedia
 from elkcli.environment import Environment
-from elkcli.errors import ElkError, Incomplete, Stopped, UsageError
-from elkcli.prices import cost
+from elkcli.errors import Incomplete, Stopped, UsageError
 from elkcli.schema import Check
 from elkcli.signals import STOPS
 from elkcli.storage.settings import Resolved
@@ -55,7 +55,9 @@ class Batch:
     check_again: int = 0
     _results: ResultFile | None = field(default=None, init=False)
     _stop: type[Stopped] | None = field(default=None, init=False)
-    _money: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._account = Account(self.environment, self.resolved, self.messages)
 
     # Only looking
 
@@ -169,7 +171,7 @@ class Batch:
         finally:
             ticking.cancel()
             await asyncio.gather(ticking, return_exceptions=True)
-            self._count(engine)
+            self._account.take(engine.tally)
         return engine
 
     async def _sleep(self, seconds: float) -> None:
@@ -236,7 +238,7 @@ class Batch:
                 await asyncio.sleep(min(shown.every, COUNT_EVERY))
                 now = time.monotonic()
                 if now - counted >= COUNT_EVERY:
-                    self._count(engine)
+                    self._account.take(engine.tally)
                     counted = now
                 if now - last >= shown.every * 0.9:
                     last = now
@@ -258,38 +260,11 @@ class Batch:
             done=tally.done,
             failed=tally.failed,
             tokens=tally.tokens,
-            money=self._money,
+            money=self._account.money,
             fraction=tally.position / size if size else None,
             waiting=engine.pace.waiting,
             at_once=engine.pace.active,
         )
-
-    def _count(self, engine: Engine) -> None:
-        """Count what was spent: as money, and in history."""
-        spent, engine.tally.spent = engine.tally.spent, {}
-        requests = dict(engine.tally.requests)
-        engine.tally.requests.clear()
-        if not spent:
-            return
-        prices = self.resolved.file.prices
-        for model, usage in spent.items():
-            money = cost(usage, prices.get(model) or prices.get(self.resolved.settings.model))
-            if money is not None:
-                self._money = (self._money or 0.0) + money
-        if not self.resolved.settings.history:
-            return
-        try:
-            from elkcli.storage.history import History
-
-            with History.open(self.environment.data_dir) as history:
-                for model, usage in spent.items():
-                    history.spend(model, self.resolved.profile, usage, requests=requests[model])
-        except ElkError as problem:
-            if self._counting:
-                self._counting = False
-                self.messages.warn(f"the tokens are not counted for `elkcli usage`: {problem.message}")
-
-    _counting = True
 
     # The end
 
@@ -297,7 +272,7 @@ class Batch:
         tally = engine.tally
         if self._results is not None and self._stop is None and not self._results.finish(order=not self.unordered):
             self.messages.warn(f"the results in {self.output} are whole, but not in the order of the input")
-        money = f", {self._money:,.4f}".rstrip("0").rstrip(".") if self._money else ""
+        money = f", {self._account.money:,.4f}".rstrip("0").rstrip(".") if self._account.money else ""
         said = f"{tally.answered:,} answered"
         said += f", {tally.failed:,} failed" if tally.failed else ""
         said += f", {tally.skipped:,} there before" if tally.skipped else ""
