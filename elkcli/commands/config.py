@@ -4,7 +4,6 @@ import getpass
 import json
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -248,8 +247,7 @@ def edit(ctx: typer.Context, profile: Same = None) -> int:
       elkcli config edit
       EDITOR=nano elkcli config edit
     """
-    import subprocess
-
+    from elkcli.commands.editor import edit as open_in_editor
     from elkcli.storage.lock import locked
     from elkcli.storage.private import replace
 
@@ -261,13 +259,7 @@ def edit(ctx: typer.Context, profile: Same = None) -> int:
                 replace(file, _TEMPLATE.encode())
     except OSError as problem:
         raise ElkError(f"cannot write {file}: {problem.strerror}") from problem
-    editor = environment.variables.get("VISUAL") or environment.variables.get("EDITOR") or "vi"
-    try:
-        done = subprocess.run([*shlex.split(editor), str(file)], check=False)  # noqa: S603 - the user's own editor
-    except (OSError, ValueError) as problem:
-        raise UsageError(f"cannot start the editor {editor!r}: {problem}", hint="set VISUAL or EDITOR") from problem
-    if done.returncode != 0:
-        raise ElkError(f"the editor {editor!r} failed ({done.returncode})")
+    open_in_editor(file, environment)
     load(file)
     return 0
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -172,30 +170,17 @@ def attachments(
 
 
 def edited(text: str, environment: Environment) -> str:
-    """``text`` as the person left it in ``$VISUAL`` or ``$EDITOR``. Raises :class:`ElkError`."""
-    import subprocess
+    """``text`` as the person left it in the editor. Raises :class:`ElkError`."""
     import tempfile
 
-    editor = environment.variables.get("VISUAL") or environment.variables.get("EDITOR") or "vi"
+    from elkcli.commands.editor import edit
+
     handle, name = tempfile.mkstemp(prefix="elkcli-", suffix=".md")
     path = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
-        with ExitStack() as streams:
-            stdin = None if environment.stdin_is_terminal else _terminal(streams, os.O_RDONLY)
-            stdout = None  # the answer's: what the editor shows goes elsewhere
-            if not environment.stdout_is_terminal:
-                stdout = _terminal(streams, os.O_WRONLY) or _standard_error(streams)
-            try:
-                done = subprocess.run(  # noqa: S603 - the user's editor
-                    [*shlex.split(editor), name], stdin=stdin, stdout=stdout, check=False
-                )
-            except (OSError, ValueError) as problem:
-                why = problem.strerror if isinstance(problem, OSError) else problem
-                raise UsageError(f"cannot start the editor {editor!r}: {why}", hint="set VISUAL or EDITOR") from problem
-        if done.returncode != 0:
-            raise ElkError(f"the editor {editor!r} failed ({done.returncode}); nothing was sent")
+        editor = edit(path, environment, undone="nothing was sent")
         try:
             return path.read_text(encoding="utf-8").rstrip("\n")
         except UnicodeDecodeError:
@@ -204,26 +189,6 @@ def edited(text: str, environment: Environment) -> str:
             raise ElkError(f"the editor {editor!r} left nothing to read: {problem.strerror}") from problem
     finally:
         path.unlink(missing_ok=True)
-
-
-def _terminal(streams: ExitStack, flags: int) -> int | None:
-    """The terminal of this process as a descriptor, if it has one."""
-    try:
-        return _closed_by(streams, os.open("/dev/tty", flags)) if os.name == "posix" else None
-    except OSError:
-        return None
-
-
-def _standard_error(streams: ExitStack) -> int:
-    try:
-        return _closed_by(streams, os.dup(2))
-    except OSError:  # closed by the caller
-        return _closed_by(streams, os.open(os.devnull, os.O_WRONLY))
-
-
-def _closed_by(streams: ExitStack, descriptor: int) -> int:
-    streams.callback(os.close, descriptor)
-    return descriptor
 
 
 def from_json(path: str, source: Input) -> list[Message]:
