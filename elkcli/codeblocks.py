@@ -25,33 +25,62 @@ class CodeBlock(NamedTuple):
     code: str
 
 
+class _Fence(NamedTuple):
+    """An open fence: its marker, the quotes and columns it stands behind, and the first word after it."""
+
+    marker: str
+    depth: int
+    lead: int
+    language: str
+
+    @classmethod
+    def begun_by(cls, line: str) -> _Fence | None:
+        """The fence that ``line`` opens, if it does."""
+        match = _OPEN.match(line.rstrip("\r"))
+        if match is None or (match["fence"][0] == "`" and "`" in match["info"]):
+            return None
+        depth = match["lead"].count(">")
+        lead = len(_unquoted(match["lead"], depth).expandtabs(4))
+        words = re.split(r"[\s,:]", match["info"].strip().lstrip("{. "), maxsplit=1)
+        return cls(match["fence"], depth, lead, words[0].rstrip("}").lower())
+
+    def is_left_by(self, line: str) -> bool:
+        """Whether ``line`` is outside the quote, which ends the block too."""
+        return self.depth > 0 and not _QUOTE.match(line)
+
+    def content(self, line: str) -> str:
+        """What ``line`` is of the code, without what stands before the fence as well."""
+        return _without(_unquoted(line, self.depth), self.lead)
+
+    def is_closed_by(self, content: str) -> bool:
+        """Whether a line of the block is its closing fence."""
+        closing = "" if _DEEP.match(content) else content.strip()
+        return bool(closing) and set(closing) == {self.marker[0]} and len(closing) >= len(self.marker)
+
+
 def code_blocks(markdown: str) -> list[CodeBlock]:
     """The fenced blocks of ``markdown``, in order, also in lists and quotes; one that never ends goes to the end."""
     blocks: list[CodeBlock] = []
-    fence = language = ""
-    depth = lead = 0
+    fence: _Fence | None = None
     lines: list[str] = []
-    for bare in markdown.removesuffix("\n").split("\n"):
-        if fence and depth and not _QUOTE.match(bare):  # the quote is over, and with it the block
-            blocks.append(CodeBlock(language, "".join(lines)))
-            fence = ""
-        if not fence:
-            match = _OPEN.match(bare.rstrip("\r"))
-            if match and not (match["fence"][0] == "`" and "`" in match["info"]):
-                fence, depth = match["fence"], match["lead"].count(">")
-                lead = len(_unquoted(match["lead"], depth).expandtabs(4))
-                words = re.split(r"[\s,:]", match["info"].strip().lstrip("{. "), maxsplit=1)
-                language = words[0].rstrip("}").lower()
-                lines = []
-            continue
-        content = _without(_unquoted(bare, depth), lead)
-        if _closes(content, fence):
-            blocks.append(CodeBlock(language, "".join(lines)))
-            fence = ""
+
+    def end(of: _Fence) -> None:
+        blocks.append(CodeBlock(of.language, "".join(lines)))
+        lines.clear()
+
+    for line in markdown.removesuffix("\n").split("\n"):
+        if fence is not None and fence.is_left_by(line):
+            end(fence)
+            fence = None
+        if fence is None:
+            fence = _Fence.begun_by(line)
+        elif fence.is_closed_by(content := fence.content(line)):
+            end(fence)
+            fence = None
         else:
             lines.append(content + "\n")
-    if fence:
-        blocks.append(CodeBlock(language, "".join(lines)))
+    if fence is not None:
+        end(fence)
     return blocks
 
 
@@ -61,14 +90,13 @@ class Fences:
     def __init__(self) -> None:
         self.spans: list[int] = []
         """Runs of backticks in the last line that nothing has closed, by their lengths."""
-        self._fence = ""
-        self._depth = self._lead = 0
+        self._fence: _Fence | None = None
         self._line = ""  # no more of it than a fence takes
 
     @property
     def inside(self) -> bool:
         """Whether a fenced block is open."""
-        return bool(self._fence) and not self._is_left(self._line)
+        return self._fence is not None and not self._fence.is_left_by(self._line)
 
     def feed(self, text: str) -> None:
         """More of the text. A run of backticks is not continued by the next."""
@@ -84,24 +112,14 @@ class Fences:
             else:
                 self.spans.append(len(run))
 
-    def _is_left(self, line: str) -> bool:
-        return self._depth > 0 and not _QUOTE.match(line)
-
     def _end(self, line: str) -> None:
-        if self._fence and self._is_left(line):
-            self._fence = ""
-        if not self._fence:
-            match = _OPEN.match(line.rstrip("\r"))
-            if match and not (match["fence"][0] == "`" and "`" in match["info"]):
-                self._fence, self._depth = match["fence"], match["lead"].count(">")
-                self._lead = len(_unquoted(match["lead"], self._depth).expandtabs(4))
-        elif _closes(_without(_unquoted(line, self._depth), self._lead), self._fence):
-            self._fence = ""
-
-
-def _closes(content: str, fence: str) -> bool:
-    closing = "" if _DEEP.match(content) else content.strip()
-    return bool(closing) and set(closing) == {fence[0]} and len(closing) >= len(fence)
+        fence = self._fence
+        if fence is not None and fence.is_left_by(line):
+            fence = None
+        if fence is None:
+            self._fence = _Fence.begun_by(line)
+        elif fence.is_closed_by(fence.content(line)):
+            self._fence = None
 
 
 def _unquoted(line: str, depth: int) -> str:
