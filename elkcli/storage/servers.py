@@ -1,4 +1,4 @@
-"""What servers were found to refuse, kept by origin and profile, so that they are not asked for it each time."""
+"""What was found out about servers, kept by origin and profile in small JSON files: what is lost is found out again."""
 
 from __future__ import annotations
 
@@ -15,35 +15,45 @@ MOST = 64
 DAYS = 30
 
 
+def key_of(base_url: str, profile: str | None) -> str:
+    """The name under which something about a server is kept: another profile may see another server there."""
+    return f"{origin(base_url)} {profile or 'default'}"
+
+
+def read(environment: Environment, name: str) -> dict[str, dict[str, Any]]:
+    """The file called ``name``, by key; what cannot be read is not there."""
+    try:
+        found = json.loads((environment.data_dir / name).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    entries = found.items() if isinstance(found, dict) else ()
+    return {key: entry for key, entry in entries if isinstance(entry, dict)}
+
+
+def keep(environment: Environment, name: str, key: str, entry: dict[str, Any], *, most: int) -> None:
+    """Write ``entry`` under ``key``, and of the others the latest. Raises nothing."""
+    known = read(environment, name)
+    known.pop(key, None)
+    known[key] = entry
+    for oldest in list(known)[:-most]:
+        del known[oldest]
+    with suppress(OSError, ValueError):
+        make_directory(environment.data_dir)
+        replace(environment.data_dir / name, json.dumps(known).encode())
+
+
+# What they refuse
+
+
 def refused(environment: Environment, base_url: str, profile: str | None) -> frozenset[str]:
-    """The names of what the server refused in the last thirty days."""
-    entry = _read(environment).get(_key(base_url, profile), {})
-    if not isinstance(entry, dict):
-        return frozenset()
+    """The names of what the server refused in the last thirty days, and is not asked for."""
+    entry = read(environment, NAME).get(key_of(base_url, profile), {})
     oldest = environment.clock() - DAYS * 86400
     return frozenset(name for name, at in entry.items() if isinstance(at, (int, float)) and at > oldest)
 
 
 def remember(environment: Environment, base_url: str, profile: str | None, name: str) -> None:
-    """Note that the server refused ``name``. What cannot be kept is found out again."""
-    known = _read(environment)
-    key = _key(base_url, profile)
-    entry = known.pop(key, {})
-    known[key] = {**(entry if isinstance(entry, dict) else {}), name: int(environment.clock())}
-    for oldest in list(known)[:-MOST]:
-        del known[oldest]
-    with suppress(OSError, ValueError):
-        make_directory(environment.data_dir)
-        replace(environment.data_dir / NAME, json.dumps(known).encode())
-
-
-def _key(base_url: str, profile: str | None) -> str:
-    return f"{origin(base_url)} {profile or 'default'}"
-
-
-def _read(environment: Environment) -> dict[str, Any]:
-    try:
-        found = json.loads((environment.data_dir / NAME).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """Note that the server refused ``name``."""
+    key = key_of(base_url, profile)
+    entry = read(environment, NAME).get(key, {})
+    keep(environment, NAME, key, {**entry, name: int(environment.clock())}, most=MOST)
