@@ -230,55 +230,74 @@ _FORMATS = {
 }
 
 
-def _satisfy(schema: Any, root: dict[str, Any], dice: random.Random, depth: int) -> Any:  # noqa: PLR0912 - a table of cases
+def _satisfy(schema: Any, root: dict[str, Any], dice: random.Random, depth: int) -> Any:
     """A value that follows a schema of the ordinary kind: types, bounds, enums, references, alternatives."""
     if not isinstance(schema, dict) or depth > 12:
         return "demo" if schema is True else None
-    if isinstance(reference := schema.get("$ref"), str):
-        target: Any = root
-        for step in reference.removeprefix("#").strip("/").split("/"):
-            target = target.get(step, {}) if isinstance(target, dict) and step else target
-        return _satisfy(target, root, dice, depth + 1)
-    if "const" in schema:
+    refers = isinstance(schema.get("$ref"), str)
+    if "const" in schema and not refers:
         return schema["const"]
-    if schema.get("enum"):
+    if schema.get("enum") and not refers:
         return dice.choice(schema["enum"])
-    for name in ("anyOf", "oneOf"):
-        if schema.get(name):
-            # deep down, the shortest way out: an alternative that refers to nothing further
-            ways = [way for way in schema[name] if depth < 4 or not re.search(r'"\$ref"', json.dumps(way))]
-            return _satisfy((ways or schema[name])[0], root, dice, depth + 1)
-    if schema.get("allOf"):
-        merged = {key: value for key, value in schema.items() if key != "allOf"}
-        for part in schema["allOf"]:
-            for key, value in part.items() if isinstance(part, dict) else ():
-                old = merged.get(key)
-                merged[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
-        return _satisfy(merged, root, dice, depth + 1)
+    other = _referred(schema, root, depth)
+    if other is not None:
+        return _satisfy(other, root, dice, depth + 1)
     form = schema.get("type")
     if isinstance(form, list):
         form = next((one for one in form if one != "null"), "null")
     if form == "object" or (form is None and "properties" in schema):
-        needed = schema.get("required") or []
-        members = {
-            name: _satisfy(value, root, dice, depth + 1)
-            for name, value in (schema.get("properties") or {}).items()
-            if depth < 4 or name in needed
-        }
-        return {**members, **{name: "demo" for name in needed if name not in members}}
+        return _object(schema, root, dice, depth)
     if form == "array":
-        first = [_satisfy(item, root, dice, depth + 1) for item in schema.get("prefixItems") or []]
-        least, most = schema.get("minItems", 0), schema.get("maxItems", 100)
-        count = min(max(least, 2 if depth < 4 else 0), most)
-        more = [_satisfy(schema.get("items", True), root, dice, depth + 1) for _ in range(max(0, count - len(first)))]
-        return first + more
+        return _array(schema, root, dice, depth)
     if form in {"integer", "number"}:
         return _number(schema, form, dice)
     if form == "boolean":
         return dice.random() < 0.5
-    if form == "null":
+    return None if form == "null" else _string(schema, dice)
+
+
+def _referred(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
+    """The schema that this one stands for: what it refers to, an alternative, or several as one; else ``None``."""
+    if isinstance(reference := schema.get("$ref"), str):
+        target: Any = root
+        for step in reference.removeprefix("#").strip("/").split("/"):
+            target = target.get(step, {}) if isinstance(target, dict) and step else target
+        return target
+    for name in ("anyOf", "oneOf"):
+        if schema.get(name):
+            # deep down, the shortest way out: an alternative that refers to nothing further
+            ways = [way for way in schema[name] if depth < 4 or not re.search(r'"\$ref"', json.dumps(way))]
+            return (ways or schema[name])[0]
+    if not schema.get("allOf"):
         return None
-    text = _FORMATS.get(schema.get("format", ""), dice.choice(("elk", "antler", "forest", "meadow")))
+    merged = {key: value for key, value in schema.items() if key != "allOf"}
+    for part in schema["allOf"]:
+        for key, value in part.items() if isinstance(part, dict) else ():
+            old = merged.get(key)
+            merged[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _object(schema: dict[str, Any], root: dict[str, Any], dice: random.Random, depth: int) -> dict[str, Any]:
+    needed = schema.get("required") or []
+    members = {
+        name: _satisfy(value, root, dice, depth + 1)
+        for name, value in (schema.get("properties") or {}).items()
+        if depth < 4 or name in needed
+    }
+    return {**members, **{name: "demo" for name in needed if name not in members}}
+
+
+def _array(schema: dict[str, Any], root: dict[str, Any], dice: random.Random, depth: int) -> list[Any]:
+    first = [_satisfy(item, root, dice, depth + 1) for item in schema.get("prefixItems") or []]
+    least, most = schema.get("minItems", 0), schema.get("maxItems", 100)
+    count = min(max(least, 2 if depth < 4 else 0), most)
+    more = [_satisfy(schema.get("items", True), root, dice, depth + 1) for _ in range(max(0, count - len(first)))]
+    return first + more
+
+
+def _string(schema: dict[str, Any], dice: random.Random) -> str:
+    text: str = _FORMATS.get(schema.get("format", ""), dice.choice(("elk", "antler", "forest", "meadow")))
     text += "!" * (schema.get("minLength", 0) - len(text))
     return text[: schema["maxLength"]] if "maxLength" in schema else text
 
