@@ -99,7 +99,7 @@ class AsyncClient:
             request_id = self._to.request_id(response.headers)
             if is_refusal(response.status_code):
                 raise refusal(response, await self._error_body(response, progress), request, request_id)
-            decoder = Decoder(raw=raw, request_id=request_id, model=request.model, choices=request.choices)
+            decoder = Decoder(raw=raw, request_id=request_id, choices=request.choices)
             pieces: list[Piece] = []
             failed: ElkError | None = None
             try:

@@ -173,9 +173,7 @@ class Client:
             request_id = self._to.request_id(response.headers)
             if is_refusal(response.status_code):
                 raise self._refused(response, request, request_id)
-            decoder = self._decoder = Decoder(
-                raw=raw, request_id=request_id, model=request.model, choices=request.choices
-            )
+            decoder = self._decoder = Decoder(raw=raw, request_id=request_id, choices=request.choices)
             failed: ElkError | None = None
             try:
                 for chunk in self._bytes(response, decoder):

@@ -272,7 +272,6 @@ def refusal(response: httpx.Response, body: bytes | bytearray, request: Request,
         said,
         url=request.url,
         request_id=request_id,
-        model=request.model,
         content_type=response.headers.get("content-type", ""),
     )
     return Refused(error, retry_after(response.headers))

@@ -119,9 +119,7 @@ def error_of(body: object) -> object | None:
     return None
 
 
-def from_error(
-    error: object, *, status: int | None = None, request_id: str | None = None, model: str | None = None
-) -> ElkError:
+def from_error(error: object, *, status: int | None = None, request_id: str | None = None) -> ElkError:
     """The failure that the server's ``error`` (an object, a string, anything) stands for."""
     fields = _unwrapped(error)
     said = whole(_words(fields.get("message") or fields.get("msg") or fields.get("detail"))[: 4 * SHOWN])
@@ -139,10 +137,10 @@ def from_error(
         failure = TokenRefused
     elif seen == 429 or (seen is None and names & RATE_CODES):
         failure = QuotaError
-    said = _instead_of_nothing(said, code)
+    said = _instead_of_nothing(said)
     named = (code if code and code not in ("None", "null") else None) or kind
     message = _heading(failure, names, seen, said, named)
-    hint = _hint(names, seen, said, model)
+    hint = _hint(names, seen, said)
     return failure(message, hint=hint, code=named, status=seen, request_id=request_id)
 
 
@@ -152,7 +150,6 @@ def from_response(
     *,
     url: str,
     request_id: str | None = None,
-    model: str | None = None,
     content_type: str = "",
 ) -> ElkError:
     """The failure that a response of status 400 or more stands for. ``body`` may be cut short or be no JSON."""
@@ -167,16 +164,16 @@ def from_response(
     if error is None and isinstance(parsed, dict) and parsed:
         error = {"message": parsed}
     if error is not None:
-        failure = from_error(error, status=status, request_id=request_id, model=model)
+        failure = from_error(error, status=status, request_id=request_id)
     elif not text:
-        failure = from_error({"message": ""}, status=status, request_id=request_id, model=model)
+        failure = from_error({"message": ""}, status=status, request_id=request_id)
     elif text[:1] == "<" or "html" in content_type:
         title = re.search(r"<title[^>]*>\s*([^<]{1,120}?)\s*</title>", text[:20000], re.I)
         page = f"an HTML page ({title[1]})" if title else "an HTML page"
-        failure = from_error({"message": f"the server sent {page}"}, status=status, request_id=request_id, model=model)
+        failure = from_error({"message": f"the server sent {page}"}, status=status, request_id=request_id)
         failure.hint = failure.hint or "the page may come from a proxy in between; check the base URL"
     else:
-        failure = from_error({"message": text}, status=status, request_id=request_id, model=model)
+        failure = from_error({"message": text}, status=status, request_id=request_id)
     if status in (404, 405):
         failure.message += f" at {url}"
         if failure.code not in UNKNOWN_MODEL_CODES:
@@ -265,7 +262,7 @@ def _without_request_id(message: str) -> tuple[str, str | None]:
     return re.sub(_REQUEST_ID, "", message).strip(), (found[0] if found else None)
 
 
-def _instead_of_nothing(said: str, code: str | None) -> str:
+def _instead_of_nothing(said: str) -> str:
     if said == "openai_error":  # the relay's word for a reply it could not read: it carries nothing
         return "the upstream returned an unreadable error"
     said = " ".join(said.split())
@@ -297,7 +294,7 @@ def _heading(failure: type[ElkError], names: set[str], status: int | None, said:
     return what + (f" ({details})" if details else "") + (f": {said}" if said else "")
 
 
-def _hint(names: set[str], status: int | None, said: str, model: str | None) -> str | None:
+def _hint(names: set[str], status: int | None, said: str) -> str | None:
     if names & BALANCE_CODES or status == 402:
         return "see `elkcli balance`; a smaller --max-tokens may fit what is left"
     if names & UNKNOWN_MODEL_CODES or ("model" in said.lower() and ("not found" in said or "Invalid model" in said)):

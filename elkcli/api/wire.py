@@ -31,14 +31,11 @@ class Decoder:
     short, which the verdict then weighs against what had arrived. ``choices`` is how many answers were asked for.
     """
 
-    def __init__(
-        self, *, raw: bool = False, request_id: str | None = None, model: str | None = None, choices: int = 1
-    ) -> None:
+    def __init__(self, *, raw: bool = False, request_id: str | None = None, choices: int = 1) -> None:
         self.done = False
         self._single = choices == 1
         self._raw = raw
         self._request_id = request_id
-        self._model = model
         self._mode = ""
         self._head = bytearray()
         self._events = Events(REPLY_LIMIT)
@@ -252,7 +249,7 @@ class Decoder:
             return
         error = error_of(body)
         if error is not None:
-            self._fail(from_error(error, request_id=self._request_id, model=self._model))
+            self._fail(from_error(error, request_id=self._request_id))
             return
         if not self._started:
             self._start(body)
@@ -326,7 +323,7 @@ class Decoder:
             if known is None or (known == "stop" and reason != "stop"):
                 self._reasons[index] = reason[:200]
         if isinstance(choice.get("error"), dict):
-            self._fail(from_error(choice["error"], request_id=self._request_id, model=self._model))
+            self._fail(from_error(choice["error"], request_id=self._request_id))
 
     def _check_restart(self, body: dict[str, Any], index: int, *, bare: bool) -> None:
         """Another channel's whole stream may follow a failed one in the same reply (wire.md §3.4).
