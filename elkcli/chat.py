@@ -105,35 +105,21 @@ def send(
         if isinstance(piece, Note):
             say(piece)
             return
-        kept = piece
+        kept: Piece = piece
+        shown: Piece | None = piece
         if isinstance(piece, Media):
-            if save is None:  # shown as it came, by a display of the server's own objects
-                if record is not None:
-                    record.add(piece)
-                return
             try:
-                saved, notes = save(piece)
-            except ElkError as problem:  # the words that follow were paid for as well
-                answer.unsaved = problem.message
-                if record is not None:
-                    record.add(piece)
-                answer.take(lost := Text("[not saved]", piece.choice))
-                display.show(lost)
-                return
+                kept, shown = _saved(piece, save, answer, say)
             except OSError:
                 if record is not None:
                     record.add(piece)
                 raise
-            for note in notes:
-                if note.text != saved.problem:  # told at the end
-                    say(note)
-            if saved.path != "-":  # what went to standard output is on no disk yet
-                kept = saved
-            piece = saved
-        answer.take(piece)
+        if shown is not None:
+            answer.take(shown)
         if record is not None:
             record.add(kept)
-        display.show(piece)
+        if shown is not None:
+            display.show(shown)
 
     try:
         with display:
@@ -149,3 +135,18 @@ def send(
         if record is not None:
             record.close(answer.seconds)
     return answer
+
+
+def _saved(media: Media, save: Saver | None, answer: Answer, say: Callable[[Note], None]) -> tuple[Piece, Piece | None]:
+    """Save ``media``: what is to be kept of them, and what to show, which may be nothing."""
+    if save is None:  # shown as it came, by a display of the server's own objects
+        return media, None
+    try:
+        saved, notes = save(media)
+    except ElkError as problem:  # the words that follow were paid for as well
+        answer.unsaved = problem.message
+        return media, Text("[not saved]", media.choice)
+    for note in notes:
+        if note.text != saved.problem:  # told at the end
+            say(note)
+    return (media if saved.path == "-" else saved), saved  # what went to standard output is on no disk yet
