@@ -33,9 +33,11 @@ class Glass(pyte.HistoryScreen):
         super().__init__(columns, rows, history=1000)
 
     def draw(self, data: str) -> None:
+        """Without characters that take no room, which fonts draw as they like."""
         super().draw("".join(character for character in data if wcwidth(character) > 0))
 
     def select_graphic_rendition(self, *attrs: int, **kwargs: Any) -> None:
+        """``2`` as ``5``, and ``22`` as the end of both."""
         given, out, at = list(attrs), [], 0
         while at < len(given):
             step = {2: 5, 5: 3}.get(given[at + 1], 1) if given[at] in (38, 48) and at + 1 < len(given) else 1

@@ -53,7 +53,7 @@ _BRANDS = {
 _SVG = rb"(?si)(?>(?:<\?xml[^>]{0,512}\?>|<!--.{0,2048}?-->|<!DOCTYPE[^>]{0,512}>|\s)*)<svg[\s>]"
 
 
-def sniff(data: bytes) -> Kind | None:  # noqa: PLR0912 - a table of cases
+def sniff(data: bytes) -> Kind | None:  # noqa: C901, PLR0912 - a table of cases
     """What ``data`` is, or ``None`` where nothing known is recognised (text among it)."""
     head = data[:64]
     if head.startswith(b"\x89PNG\r\n\x1a\n"):

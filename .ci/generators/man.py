@@ -25,7 +25,7 @@ def generate(root: Command) -> dict[str, str]:
     """Every page: its path, and its text."""
     pages = {"man/elkcli.1": _main(root)}
     for command in root.commands:
-        pages[f"man/elkcli-{command.path}.1"] = _command(command, root)
+        pages[f"man/elkcli-{command.path}.1"] = _command(command)
     pages["man/elkcli-config.5"] = _configuration(root)
     return pages
 
@@ -73,7 +73,7 @@ def _main(root: Command) -> str:
 CONFIG = ["elkcli-config(5)"]
 
 
-def _command(command: Command, root: Command) -> str:
+def _command(command: Command) -> str:
     told = _prose(f"elkcli-{command.path}.1")
     if command.path == "chat":
         told["SLASH COMMANDS"] += "\n" + _slash_commands()

@@ -152,7 +152,7 @@ class Call:
                 context = self._secure.trust()
                 context.set_alpn_protocols(["http/1.1"])
                 self.socket = context.wrap_socket(self.socket, server_hostname=self._host)
-        except Exception as problem:  # who takes the connection tells of it, or tries again
+        except Exception as problem:  # noqa: BLE001 - who takes the connection tells of it, or tries again
             self.problem = problem
         with self._lock:
             self._at = time.monotonic()

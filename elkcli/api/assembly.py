@@ -132,6 +132,7 @@ class Assembly:
             self.call({"index": 0, "function": delta["function_call"]}, index, 0)
 
     def say(self, text: str, index: int) -> None:
+        """Words of the answer."""
         self.heard += 1
         if self._thoughts:
             self._flush_thoughts()
@@ -142,6 +143,7 @@ class Assembly:
         self.answered = True
 
     def think(self, text: str, index: int) -> None:
+        """Words of the reasoning."""
         if self.texts:
             self._flush_texts()
         self.heard += 1
@@ -151,6 +153,7 @@ class Assembly:
         channel.buffer.append(text)
 
     def part(self, part: object, index: int) -> None:
+        """One part of a content that is a list: text, thoughts, sound or a picture."""
         if isinstance(part, str):
             self.say(part, index)
             return
@@ -248,6 +251,7 @@ class Assembly:
                 self._fail(Incomplete("the sound is longer than elkcli takes"))
 
     def call(self, call: dict[str, Any], choice: int, position: int) -> None:
+        """A tool call, or a piece of one."""
         index = call.get("index")
         if not isinstance(index, int) or isinstance(index, bool):
             index = position
@@ -286,12 +290,14 @@ class Assembly:
         return bool(self._made)
 
     def calls(self) -> list[ToolCall]:
+        """The tool calls, whole, in the order of their choices."""
         return [
             ToolCall(call.id and whole(call.id), whole(call.name), whole("".join(call.arguments)), choice)
             for choice, _, call in sorted(self._made, key=lambda made: made[:2])
         ]
 
     def flush(self, final: bool = False) -> None:
+        """Lay what is certain on ``pieces``; with ``final`` all that is held."""
         if self._thoughts:
             self._flush_thoughts(final)
         if final and self._sounds:

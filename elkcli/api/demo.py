@@ -99,9 +99,11 @@ class DemoTransport(httpx.BaseTransport):
         self._flaked = False
 
     def close(self) -> None:
+        """End a rest at once."""
         self._closed.set()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Reply as the relay would."""
         self._requests += 1
         body = request.read()
         mark = hashlib.sha256(b"%d %s" % (self._requests, body)).hexdigest()[:24]

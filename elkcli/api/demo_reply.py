@@ -149,6 +149,7 @@ def _wants_picture(body: dict[str, Any], seen: Seen) -> bool:
 
 
 def usage_of(seen: Seen, choices: list[Choice]) -> dict[str, Any]:
+    """The counts of question and answers, as the relay writes them."""
     completion = sum(choice.tokens for choice in choices)
     image = sum(choice.image_tokens for choice in choices)
     thought = sum(len(choice.thinks) for choice in choices)
@@ -162,6 +163,7 @@ def usage_of(seen: Seen, choices: list[Choice]) -> dict[str, Any]:
 
 
 def whole(head: dict[str, Any], seen: Seen, choices: list[Choice]) -> dict[str, Any]:
+    """The reply to a question that asked for no stream."""
     listed = []
     for choice in choices:
         message: dict[str, Any] = {"role": "assistant", "content": "".join(choice.words) + (choice.picture or "")}

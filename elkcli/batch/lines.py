@@ -232,7 +232,7 @@ class Feed:
             for line in self._lines:
                 lines.put(line)
                 loop.call_soon_threadsafe(self._there.set)
-        except Exception as problem:  # it is raised where the line was wanted
+        except Exception as problem:  # noqa: BLE001 - it is raised where the line was wanted
             last = problem
         lines.put(last)
         with suppress(RuntimeError):  # the loop may be gone

@@ -36,7 +36,7 @@ def ended(environment: Environment, work: Callable[[], int]) -> int:
     except MemoryError:
         messages.error(ElkError("out of memory"))
         return 1
-    except Exception:
+    except Exception:  # noqa: BLE001 - a bug is told, too
         import traceback
 
         environment.stderr.write(traceback.format_exc())

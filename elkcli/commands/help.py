@@ -26,7 +26,7 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS] KEY [VALUE]...``"""
-        return usage_pieces(self, ctx)
+        return usage_pieces(self)
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """The first sentence, then examples."""
@@ -34,7 +34,7 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """One section for each group of options."""
-        write_sections(self, ctx, formatter)
+        write_sections(self, formatter)
 
 
 class Group(TyperGroup):
@@ -51,12 +51,12 @@ class Group(TyperGroup):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """``[OPTIONS] COMMAND ...``"""
-        return [*usage_pieces(self, ctx), "COMMAND ..."]
+        return [*usage_pieces(self), "COMMAND ..."]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """The commands before the options: they are what is looked for."""
         self.format_commands(ctx, formatter)
-        write_sections(self, ctx, formatter)
+        write_sections(self, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The commands with the first line of their help."""
@@ -137,7 +137,7 @@ def fitting(example: str, width: int) -> list[str]:
     return [f"{first} |", *fitting(f"  {rest}{example[width - 1 :]}", width)]
 
 
-def usage_pieces(command: Any, ctx: Any) -> list[str]:
+def usage_pieces(command: Any) -> list[str]:
     """What follows the command's name in its usage line."""
     pieces = ["[OPTIONS]"]
     for parameter in command.params:
@@ -152,7 +152,7 @@ def argument_name(parameter: Any) -> str:
     return str(parameter.metavar or parameter.name.strip("_").upper())
 
 
-def write_sections(command: Any, ctx: Any, formatter: Any) -> None:
+def write_sections(command: Any, formatter: Any) -> None:
     """Arguments, then options under the names of their groups, in the order in which they were declared."""
     arguments = [
         (argument_name(parameter), parameter.help or "")

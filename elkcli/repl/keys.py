@@ -18,7 +18,7 @@ ALT_ENTER = ("\x1b[13;3u", "\x1b[27;3;13~")
 CTRL_ENTER = "\x1b[13;5u"
 
 
-def bindings(
+def bindings(  # noqa: C901 - one small function for each key
     is_multiline: Callable[[], bool],
     is_enough: Callable[[str], bool],
     cleared: Callable[[], None],

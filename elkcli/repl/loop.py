@@ -150,7 +150,7 @@ def _going_on(session: Session) -> Iterator[None]:
     except OSError as problem:
         where = f": {problem.filename}" if problem.filename else ""
         session.messages.error(ElkError(f"{problem.strerror or problem}{where}"))
-    except Exception:
+    except Exception:  # noqa: BLE001 - a bug ends no chat
         import traceback
 
         session.say(traceback.format_exc())

@@ -16,8 +16,7 @@ def as_markdown(session: Session) -> str:
     if session.settings.system:
         parts.append(f"## System\n\n{session.settings.system}")
     for turn in session.turns:
-        for message in turn.sent:
-            parts.append(f"## You\n\n{_words(message)}")
+        parts += [f"## You\n\n{_words(message)}" for message in turn.sent]
         end = "\n\n*(the answer was cut off here)*" if turn.partial else ""
         parts.append(f"## {turn.model or 'Answer'}\n\n{turn.text.rstrip()}{end}")
     return "\n\n".join(parts) + "\n"

@@ -169,7 +169,7 @@ class MarkdownDisplay:
                 if ending:
                     return
                 self._end.wait(pause)
-        except BaseException as problem:  # told to the main thread, which alone can end the run
+        except BaseException as problem:  # noqa: BLE001 - told to the main thread, which alone can end the run
             self._problem = problem
         finally:
             with self._lock:

@@ -124,7 +124,7 @@ class Painter:
     def _picture(self, media: SavedMedia, width: int) -> str:
         try:
             return self._preview(media, width) if self._preview is not None else ""
-        except Exception:  # the file is saved and named; a picture that cannot be drawn is no failure of the answer
+        except Exception:  # noqa: BLE001 - the file is saved and named; a picture that cannot be drawn is no failure of the answer
             return ""
 
     # What goes beside it

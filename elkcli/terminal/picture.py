@@ -184,7 +184,7 @@ def _opened(data: bytes) -> Any:
             image.load()
             upright: Image.Image = ImageOps.exif_transpose(image) or image
             return upright.convert("RGBA")
-    except Exception:  # Pillow's decoders raise what they like at a broken file; it is saved and named all the same
+    except Exception:  # noqa: BLE001 - Pillow's decoders raise what they like at a broken file; it is saved and named all the same
         return None
 
 

@@ -218,9 +218,9 @@ class BlockReader:
                 break
             fresh = True
             depth += 1
-        self._text(line[at:].strip(" "), depth, running, follows)
+        self._text(line[at:].strip(" "), depth, running)
 
-    def _text(self, text: str, depth: int, running: bool, follows: bool) -> None:
+    def _text(self, text: str, depth: int, running: bool) -> None:
         leaf = self._leaf
         if leaf is not None and leaf.kind == "table" and depth == len(self._path):
             self._give(TableRow(fit(split_row(text), leaf.columns)))
