@@ -41,11 +41,6 @@ def width_of(text: str) -> int:
     return total
 
 
-def is_certain(row: str) -> bool:
-    """Whether every terminal agrees on the width of this row: plain letters and the common wide ones."""
-    return row.isascii() or all(c < "\u0300" or "\u2500" <= c <= "\u257f" or "\u3041" <= c <= "\ud7a3" for c in row)
-
-
 def fold(text: str, width: int) -> list[str]:
     """``text`` in pieces of at most ``width`` columns, as a terminal would break it."""
     if width_of(text) <= width:

@@ -9,7 +9,6 @@ from typing import Any
 
 from elkcli.conversation import SavedMedia
 from elkcli.environment import Environment
-from elkcli.terminal.layout import is_certain
 from elkcli.terminal.page import Page
 from elkcli.terminal.safe import SafeStream
 from elkcli.terminal.screen import Line, Screen, Write, can_repaint, measure, same_terminal, writer
@@ -165,7 +164,7 @@ class Painter:
         if tails and self._main.live:
             tail[self._main] += [(self._to_answer, row) for row in self._answer.tail(self._main.rows)]
         for screen, rows in self._rows.items():
-            screen.paint(rows, tail[screen], is_certain)
+            screen.paint(rows, tail[screen])
             rows.clear()
 
 

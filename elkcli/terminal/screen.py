@@ -100,11 +100,11 @@ class Screen:
         """Something else wrote to the terminal: the rows above the cursor are not ours any more."""
         self._lost = True
 
-    def paint(self, rows: Sequence[Line], tail: Sequence[Line], certain: Callable[[str], bool]) -> None:
+    def paint(self, rows: Sequence[Line], tail: Sequence[Line]) -> None:
         """Print ``rows`` for good and show ``tail`` below them, each row through its own writer.
 
-        What stands there already is left as it is. ``certain`` says of a row that its width is known for sure; others
-        are printed anew when they become final, since the terminal may have cut them.
+        What stands there already is left as it is, but for rows that become final: the terminal may have cut them,
+        where it is narrower than it says (tmux tells a new size a quarter of a second late) or has other widths.
         """
         if not self.live:
             _send([(write, row + "\n") for write, row in rows])
@@ -112,7 +112,7 @@ class Screen:
         tail = tail[-max(self.rows - 1, 1) :]
         new = [*rows, *tail]
         old = [] if self._lost else self._tail
-        keep = self._common(old, new, len(rows), certain)
+        keep = self._common(old, new, len(rows))
         out: list[Line] = []
         control = new[keep][0] if keep < len(new) else self._writer
         if control is None:
@@ -141,13 +141,13 @@ class Screen:
         self._tail, self._lost, self._resized = [row for _, row in tail], False, False
         _send(out)
 
-    def _common(self, old: list[str], new: Sequence[Line], final: int, certain: Callable[[str], bool]) -> int:
+    def _common(self, old: list[str], new: Sequence[Line], final: int) -> int:
         """How many rows of the tail stand as they should."""
         if self._resized:
             return 0
         keep = 0
         for one, (_, other) in zip(old, new, strict=False):
-            if one != other or (keep < final and not certain(other)):
+            if one != other or (other and keep < final):
                 break
             keep += 1
         if final < len(new) == keep < len(old):  # shorter than before: the cursor has to come back to its last row

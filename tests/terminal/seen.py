@@ -8,7 +8,6 @@ from typing import Any
 import pyte
 from pyte.screens import wcwidth
 
-from elkcli.terminal.layout import is_certain
 from elkcli.terminal.page import Page
 from elkcli.terminal.screen import Screen
 from elkcli.terminal.theme import Theme
@@ -63,13 +62,13 @@ class Desk:
         rows: list[tuple[Any, str]] = [(self.write, row) for row in self.page.feed(text)]
         tail = [(self.write, row) for row in self.page.tail(self.screen.rows)]
         if paint:
-            self.screen.paint(rows, tail, is_certain)
+            self.screen.paint(rows, tail)
         return self
 
     def close(self) -> str:
         self.screen.look()
         self.page.width = self.screen.columns
-        self.screen.paint([(self.write, row) for row in self.page.close()], [], is_certain)
+        self.screen.paint([(self.write, row) for row in self.page.close()], [])
         return self.glass.text
 
 

@@ -75,7 +75,7 @@ def test_a_row_as_wide_as_the_window_takes_one_row() -> None:
 def test_without_cursor_movement_only_finished_rows_are_written() -> None:
     written: list[str] = []
     screen = Screen(live=False, size=lambda: (80, 24))
-    screen.paint([(written.append, "done")], [(written.append, "open")], lambda row: True)
+    screen.paint([(written.append, "done")], [(written.append, "open")])
     assert written == ["done\n"]
 
 
@@ -87,7 +87,7 @@ def test_rows_of_two_streams_keep_their_order() -> None:
         return lambda text: calls.append((name, text))
 
     out, side = to("out"), to("side")
-    screen.paint([(side, "thought"), (out, "answer"), (side, "note")], [], lambda row: True)
+    screen.paint([(side, "thought"), (out, "answer"), (side, "note")], [])
     assert calls == [("side", "thought\r\n"), ("out", "answer\r\n"), ("side", "note\r\n")]
 
 
@@ -95,3 +95,12 @@ def test_rows_of_two_streams_keep_their_order() -> None:
 def test_columns_goes_before_the_terminal(columns: str, width: int) -> None:
     environment = Environment([], {"COLUMNS": columns}, None, io.BytesIO(), io.StringIO())
     assert measure(environment, environment.stdout)[0] == width
+
+
+def test_a_window_that_is_narrower_than_it_says_cuts_nothing_that_stays() -> None:
+    desk = Desk(60, 12)
+    desk.glass.resize(12, 30)  # as in tmux, which tells the program later
+    text = "Thirty columns are too few for these words, which go on and on and on.\n\nThe end."
+    for at in range(0, len(text), 4):
+        desk.feed(text[at : at + 4])
+    assert "".join(text.split()) in "".join(desk.close().split())
