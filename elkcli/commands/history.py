@@ -45,6 +45,8 @@ An ID may be shortened to four characters or more; a name does as well.
 """,
 )
 USUAL = 20
+_MOST = 2**31
+"""As good as all, and a number that SQLite takes."""
 Id = Annotated[str, typer.Argument(metavar="ID", help="A conversation: its ID, the beginning of it, or its name")]
 OptionalId = Annotated[
     str | None, typer.Argument(metavar="ID", help="A conversation: its ID, the beginning of it, or its name")
@@ -258,7 +260,7 @@ def _latest(history: History) -> Conversation:
 
 
 def _most(limit: int | None) -> int | None:
-    return USUAL if limit is None else limit or None
+    return USUAL if limit is None else min(limit, _MOST) or None
 
 
 def _one_of(form: str, *known: str) -> str:

@@ -67,7 +67,7 @@ def turns_of(found: Iterable[stored.Turn]) -> list[Turn]:
             turn.answer.text,
             turn.answer.media,
             turn.partial,
-            recorded=True,
+            stored=turn.id,
             model=turn.served or turn.model or "",
             usage=turn.usage,
         )

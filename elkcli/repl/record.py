@@ -24,7 +24,7 @@ class Kept:
 
     def __init__(self, session: Session, sent: Sequence[Message], resolved: Resolved, *, replacing: bool) -> None:
         self.answer = Answer()
-        self.recorded = False
+        self.stored: int | None = None
         self._session = session
         self._sent = sent
         self._resolved = resolved
@@ -35,7 +35,7 @@ class Kept:
     @property
     def conversation(self) -> str | None:
         """The ID of the conversation the turn is kept in; ``None`` where it is not."""
-        return self._session.conversation if self.recorded else None
+        return self._session.conversation if self.stored is not None else None
 
     def begin(self) -> None:
         """Write down the question before it is sent."""
@@ -114,7 +114,7 @@ class Kept:
         if conversation is not None:
             self._session.conversation = conversation
             self._session.kept_system = self._resolved.settings.system or ""
-            self.recorded = True
+            self.stored = self._recorder.turn if self._recorder is not None else None
 
     def _warn(self, text: str) -> None:
         """One word about a store that fails, not one for every turn."""

@@ -67,13 +67,13 @@ class Extra:
 
 
 class Turn(Value):
-    """One exchange that has an answer. ``partial``: something cut it short. ``recorded``: the store has it too."""
+    """One exchange that has an answer. ``partial``: something cut it short. ``stored``: its number there, if it is."""
 
     sent: tuple[Message, ...]
     text: str
     media: tuple[SavedMedia, ...] = ()
     partial: bool = False
-    recorded: bool = False
+    stored: int | None = None
     model: str = ""
     usage: Usage | None = None
 
@@ -246,7 +246,7 @@ class Session:
                     answer.text,
                     tuple(answer.media),
                     not whole,
-                    record.recorded,
+                    record.stored,
                     answer.served or resolved.settings.model,
                     answer.usage,
                 )
@@ -314,16 +314,16 @@ class Session:
 
     def forget(self, turn: Turn) -> None:
         """Mark ``turn``, the last one, as taken back in the store."""
-        if turn.recorded and self.conversation is not None:
+        if turn.stored is not None and self.conversation is not None:
             with self.history() as history:
-                history.undo_last(self.conversation)
+                history.undo(self.conversation, turn.stored)
 
     @property
     def way_back(self) -> str | None:
         """The command that resumes this conversation; ``None`` where nothing was kept."""
         import shlex
 
-        if self.conversation is None or not any(turn.recorded for turn in self.turns):
+        if self.conversation is None or not any(turn.stored is not None for turn in self.turns):
             return None
         usual = self.resolved.file.profile or self.environment.variables.get("ELKCLI_PROFILE")
         profile = self.resolved.profile

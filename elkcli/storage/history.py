@@ -244,16 +244,13 @@ class History:
         except (sqlite3.Error, OSError) as problem:
             raise schema.explained(problem, self.path) from problem
 
-    def undo_last(self, conversation: str) -> tuple[Message, ...]:
-        """Take back the last turn that has an answer, and return what was sent in it, media loaded; empty if none."""
-        last = next((turn for turn in reversed(self.turns(conversation)) if turn.answer), None)
-        if last is None:
-            return ()
+    def undo(self, conversation: str, turn: int) -> None:
+        """Take back that turn and what failed after it: not what another chat has said in the meantime."""
         with self._writing() as connection:
             connection.execute(
-                "UPDATE turns SET undone = 1 WHERE conversation = ? AND id >= ?", (conversation, last.id)
+                "UPDATE turns SET undone = 1 WHERE conversation = ? AND (id = ? OR (id > ? AND status = 'failed'))",
+                (conversation, turn, turn),
             )
-        return tuple(self.loaded(message) for message in last.sent)
 
     def delete(self, conversations: Iterable[str]) -> bool:
         """Delete these with their media, so that the words are gone from the disk. What they cost stays counted.

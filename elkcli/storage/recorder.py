@@ -77,6 +77,11 @@ class Recorder:
         """The ID of the conversation, once it is on disk."""
         return self._written.conversation
 
+    @property
+    def turn(self) -> int | None:
+        """The number of the turn in the store, once it is on disk."""
+        return self._written.turn
+
     def begin(
         self,
         messages: Sequence[Message],

@@ -78,6 +78,7 @@ def test_list_takes_a_number(elkcli: Elkcli) -> None:
     table = elkcli("history", "list", terminal=True)
     assert len(table.text.splitlines()) == 2 + 20
     assert "-n 0 lists all" in table.err
+    assert len(elkcli("history", "list", "-n", "99999999999999999999").text.splitlines()) == 22
     elkcli("history", "list", "-n", "-1").fails(2)
     elkcli("history", "list", "-n", "many").fails(2)
 

@@ -267,17 +267,18 @@ def test_a_cut_answer_is_partial_and_goes_on(data: Path) -> None:
         assert history.messages(conversation)[-1] == Message("assistant", "one, two")
 
 
-def test_undo_takes_back_the_last_answered_turn_and_what_failed_after_it(data: Path) -> None:
+def test_undo_takes_back_a_turn_and_what_failed_after_it_and_not_what_another_chat_said(data: Path) -> None:
     with History.open(data) as history:
         conversation = exchange(history, "one", "1")
-        exchange(history, Message("user", (MediaPart("image", "image/png", PNG),)), "2", conversation=conversation)
-        Recorder(history, warn=no_warning).begin([Message("user", "lost")], conversation=conversation)
-        (taken,) = history.undo_last(conversation)
-        assert [part.data for part in taken.media] == [PNG]
-        assert [message.text for message in history.messages(conversation)] == ["one", "1"]
-        assert history.undo_last(conversation) == (Message("user", "one"),)
-        assert history.undo_last(conversation) == ()
-        assert sum(row.requests for row in history.usage()) == 2, "what was taken back was paid for"
+        exchange(history, "two", "2", conversation=conversation)
+        exchange(history, "another's", "3", conversation=conversation)
+        lost = Recorder(history, warn=no_warning)
+        lost.begin([Message("user", "lost")], conversation=conversation)
+        lost.close()
+        history.undo(conversation, history.turns(conversation)[1].id)
+        assert [message.text for message in history.messages(conversation)] == ["one", "1", "another's", "3"]
+        assert len(history.turns(conversation)) == 2
+        assert sum(row.requests for row in history.usage()) == 3, "what was taken back was paid for"
 
 
 def test_a_conversation_keeps_its_system_message_and_model_until_told_otherwise(data: Path) -> None:
