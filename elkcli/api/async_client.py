@@ -138,7 +138,7 @@ class AsyncClient:
                 return
             for part in inflate(chunk):
                 pieces += decoder.feed(part)
-            patience.hear(chunk, decoder.heard)
+            patience.hear(decoder.heard)
 
     async def _error_body(self, response: httpx.Response, progress: Progress) -> bytes:
         body = bytearray()

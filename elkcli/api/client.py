@@ -207,7 +207,7 @@ class Client:
                     return
                 if decoder.near_end:
                     self._watch.within(min(silence, AFTER_REASON_SECONDS))
-                patience.hear(chunk, decoder.heard)
+                patience.hear(decoder.heard)
             self._check_hung_up()
 
     # Other endpoints

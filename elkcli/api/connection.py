@@ -29,8 +29,7 @@ AFTER_DONE_SECONDS = 0.02
 LONGEST_WAIT = 60.0
 ERROR_BODY = 1024 * 1024
 ERROR_SECONDS = 30.0
-SLOWEST = 64  # bytes a second below which a reply that never ends a line counts as silence
-MOST_KEEP_ALIVE = 12  # silences that comments may fill before a server that says nothing else counts as silent
+MOST_KEEP_ALIVE = 12  # silences that comments or a drip may fill before a server that says nothing counts as silent
 MOST_REDIRECTS = 6
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -189,24 +188,16 @@ class Patience:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._line_at = self._heard_at = time.monotonic()
-        self._received = 0
+        self._heard_at = time.monotonic()
         self._heard = 0
 
-    def hear(self, chunk: bytes, heard: int) -> None:
-        """``chunk`` came; ``heard`` changes with what it tells of an answer."""
+    def hear(self, heard: int) -> None:
+        """Bytes came; ``heard`` changes with what they tell of an answer."""
         now = time.monotonic()
         if heard != self._heard:
             self._heard, self._heard_at = heard, now
         elif now - self._heard_at > self._seconds * MOST_KEEP_ALIVE:
             raise Lost(silent(round(now - self._heard_at, 1)), retry=False, sent=True)
-        if b"\n" in chunk:
-            self._line_at, self._received = now, 0
-            return
-        self._received += len(chunk)
-        waited = now - self._line_at
-        if waited > self._seconds and self._received < SLOWEST * waited:
-            raise Lost(silent(self._seconds), retry=False, sent=True)
 
 
 # Where a request goes

@@ -220,7 +220,7 @@ class Decoder:
         except ValueError:
             if self._joined(data) or (last and self._assembly.salvage(data)):
                 return
-            if not last or self._chunks == 0:  # a torn last line is a cut, and is told as one
+            if not last or data[:1] != b"{":  # a torn last line is a cut, and is told as one
                 self._damaged += 1
             return
         if isinstance(chunk, list) and len(chunk) == 1:

@@ -63,6 +63,19 @@ def test_headers_that_drip_are_silence(elkcli: Elkcli, server: Server) -> None:
     assert time.monotonic() - began < 10
 
 
+def test_an_answer_that_drips_is_not_silent(elkcli: Elkcli, server: Server) -> None:
+    answer = event(b'{"choices": [{"delta": {"content": "Hello"}, "finish_reason": "stop"}]}')
+    server.sends(b"HTTP/1.1 200 OK\r\n\r\n", *[(answer[i : i + 4], 0.1) for i in range(0, len(answer), 4)])
+    elkcli("ask", "hi", "--timeout", "0.6").succeeds(b"Hello\n")
+
+
+def test_a_drip_that_never_becomes_a_line_is_silence_in_the_end(elkcli: Elkcli, server: Server) -> None:
+    server.sends(b"HTTP/1.1 200 OK\r\n\r\n", *[(b"a", 0.05)] * 1000)
+    began = time.monotonic()
+    assert "silent" in elkcli("ask", "hi", "--timeout", "0.2").fails(7).error
+    assert time.monotonic() - began < 10
+
+
 def test_a_list_of_models_that_drips_is_silence(elkcli: Elkcli, server: Server) -> None:
     server.sends(b"HTTP/1.1 200 OK\r\n\r\n", *[(b" ", 0.05)] * 600)
     began = time.monotonic()

@@ -184,6 +184,7 @@ NOTHING = [
     Case("the token limit before a word", [ROLE, event(chunk(finish="length")), DONE], b"", 8, "limit"),
     Case("a filter before a word", [event(chunk("", finish="content_filter")), DONE], b"", 8, "filter"),
     Case("reasoning and nothing else", [event(chunk(reasoning_content="hmm")), STOP, DONE], b"", 8, "empty"),
+    Case("the first event torn by the end", [ROLE[:-20]], b"", 8, "empty"),
     Case("a web page", [b"<!doctype html><html><title>New API</title></html>"], b"", 6, "page"),
     Case("plain words", [b"upstream connect error or disconnect\n"], b"", 6),
     Case("only broken JSON", [event(b"{broken"), DONE], b"", 6),
