@@ -24,7 +24,7 @@ from elkcli.commands.turn import (
 )
 from elkcli.conversation import Message, Part
 from elkcli.environment import Environment
-from elkcli.errors import ElkError, HungUp, UsageError
+from elkcli.errors import ElkError, HungUp, TokenRefused, UsageError
 from elkcli.repl.session import Extra, Session
 from elkcli.storage.settings import Resolved, Settings, resolve
 from elkcli.terminal.messages import Messages
@@ -183,7 +183,11 @@ class _Assembly:
             save=save,
             keep_open=True,
         )
-        return turn.run()
+        try:
+            return turn.run()
+        except TokenRefused:
+            self.close()  # the next try asks for the token anew: somebody may set a better one
+            raise
 
     def _client_of(self, resolved: Resolved, messages: Messages) -> Client:
         """The client that is open, or a new one where the settings have changed."""

@@ -151,3 +151,13 @@ def test_a_turn_that_found_the_store_locked_at_first_is_part_of_the_conversation
         elkcli("chat", stdin="a\nb\n").succeeds(b"Hello\nHello\n")
     latest = json.loads(elkcli("history", "list", "--json", stdin="").out)[0]
     assert (latest["title"], latest["turns"]) == ("a", 2)
+
+
+def test_a_token_that_was_refused_is_asked_for_anew(elkcli: Elkcli, server: Server) -> None:
+    server.fails(401, {"error": {"message": "bad"}}).says("Hello")
+    tokens = elkcli.file("tokens", "sk-first-one\nsk-second-one\n")
+    elkcli.file("token", f"#!/bin/sh\nhead -1 {tokens}\nsed -i 1d {tokens}\n").chmod(0o755)
+    env = {"ELKCLI_TOKEN": None, "ELKCLI_TOKEN_COMMAND": str(elkcli.work / "token")}
+    assert elkcli("chat", stdin="a\nb\n", env=env).code == 4
+    used = [request.header("authorization") for request in server.requests]
+    assert used == ["Bearer sk-first-one", "Bearer sk-second-one"]
