@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator
 
 from elkcli.environment import Environment
@@ -35,11 +38,23 @@ def quiet(environment: Environment, over: Callable[[], None]) -> Iterator[None]:
     during[0] = before[0] & ~termios.ICRNL  # Enter stays what the prompt takes for Enter
     during[3] = before[3] & ~(termios.ECHO | termios.ICANON)
     marks = environment.stdout if environment.stdout_is_terminal else None
-    with contextlib.suppress(termios.error):
-        termios.tcsetattr(descriptor, termios.TCSANOW, during)
+
+    def hush() -> None:
+        with contextlib.suppress(OSError, termios.error):
+            if os.tcgetpgrp(descriptor) == os.getpgrp():  # from the background it would stop us
+                termios.tcsetattr(descriptor, termios.TCSANOW, during)
+
+    def resumed() -> None:
+        hush()
+        with contextlib.suppress(OSError, ValueError):
+            if marks is not None:  # past the buffer, which may be in use
+                os.write(marks.fileno(), PASTE_MARKS_ON)
+
+    hush()
     _write(marks, PASTE_MARKS_ON)
     try:
-        yield
+        with _resuming(resumed):
+            yield
     finally:
         try:
             over()
@@ -47,6 +62,19 @@ def quiet(environment: Environment, over: Callable[[], None]) -> Iterator[None]:
             _write(marks, PASTE_MARKS_OFF)
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(descriptor, termios.TCSANOW, before)
+
+
+@contextlib.contextmanager
+def _resuming(resumed: Callable[[], None]) -> Iterator[None]:
+    """After Ctrl-Z and `fg` the terminal is as the shell had it: make it quiet again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGCONT, lambda number, frame: resumed())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCONT, signal.SIG_DFL if before is None else before)
 
 
 def _write(stream: object, data: bytes) -> None:

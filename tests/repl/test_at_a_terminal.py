@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import termios
 from collections.abc import Callable
 
 import pytest
@@ -177,6 +178,21 @@ def test_a_low_terminal_has_a_menu_as_far_as_there_is_room(elkcli: Elkcli, serve
     terminal.type("/").see("/attach").settle()
     assert "too small" not in terminal.screen
     terminal.press("ctrl-c", "ctrl-d").exit()
+
+
+def test_after_ctrl_z_and_fg_an_answer_is_as_undisturbed_as_before(chat: Chat, server: Server, elkcli: Elkcli) -> None:
+    server.says(chunks=["one ", "two ", "three ", "four "], pause=0.5).says("Second")
+    terminal = chat()
+    terminal.enter("first").see("one")
+    modes = termios.tcgetattr(terminal.master)
+    loud = [*modes[:3], modes[3] | termios.ECHO | termios.ICANON, *modes[4:]]
+    loud[0] |= termios.ICRNL
+    termios.tcsetattr(terminal.master, termios.TCSANOW, loud)  # as a shell does when the chat is stopped
+    terminal.signal(signal.SIGCONT)
+    terminal.settle(0.1).type("second\r").see("Second").settle().press("ctrl-d").exit()
+    assert asked(server) == ["first", "second"]
+    assert "> second" in terminal.lines, "not echoed into the answer"
+    assert sum("second" in line for line in terminal.lines) == 1
 
 
 def test_tab_completes_commands_and_their_arguments(chat: Chat, server: Server, elkcli: Elkcli) -> None:
