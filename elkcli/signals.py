@@ -26,6 +26,16 @@ def listen() -> None:
 _caught: list[int] = []
 
 
+def leave_to_main() -> None:
+    """In the first line of a thread: let signals reach the main thread alone, and wake it.
+
+    Of two that come together, as SIGHUP and SIGCONT do when a terminal goes away, or SIGTERM and SIGCONT from
+    ``timeout``, the system may give both to another thread, and the main one would sleep on.
+    """
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCONT})
+
+
 def forgive() -> None:
     """A stop was dealt with and the run goes on: the next signal is a first one again."""
     _caught.clear()

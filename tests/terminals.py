@@ -105,6 +105,13 @@ class Terminal:
     def signal(self, number: int) -> None:
         os.kill(self._process.pid, number)
 
+    def leave(self, *, within: float = 5.0) -> int:
+        """Close the window, and return the code of what ran in it."""
+        os.close(self.master)
+        self._open = False
+        code = self._process.wait(within)
+        return code if code >= 0 else 128 - code
+
     # What a person sees
 
     @property

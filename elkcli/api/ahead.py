@@ -16,6 +16,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from elkcli.signals import leave_to_main
+
 if TYPE_CHECKING:
     import ssl
 
@@ -143,6 +145,7 @@ class Call:
                 self.socket.close()
 
     def _run(self) -> None:
+        leave_to_main()
         try:
             self.socket = self._connected()
             self._ends = time.monotonic() + self._seconds

@@ -17,6 +17,7 @@ import httpcore
 from httpcore._backends.sync import SyncStream  # what its own way to connect gives; it has no public name
 
 from elkcli.api.ahead import Ahead, Call
+from elkcli.signals import leave_to_main
 
 
 class Backend(httpcore.SyncBackend):
@@ -89,6 +90,7 @@ def _addresses(host: str, port: int, timeout: float | None) -> list[str]:
     problems: list[OSError] = []
 
     def look_up() -> None:
+        leave_to_main()
         try:
             found.extend(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as problem:

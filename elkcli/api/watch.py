@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from elkcli.signals import leave_to_main
+
 
 class Watch:
     """One alarm for all requests of a client, in a thread that is started with the first.
@@ -38,6 +40,7 @@ class Watch:
             self._ends = None
 
     def _run(self) -> None:
+        leave_to_main()
         with self._changed:
             while True:
                 now = time.monotonic()

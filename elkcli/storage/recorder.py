@@ -23,6 +23,7 @@ from elkcli.conversation import (
 )
 from elkcli.errors import ElkError
 from elkcli.media import sniff
+from elkcli.signals import leave_to_main
 from elkcli.storage import schema
 from elkcli.storage.exchange import Draft, Exchange, Question, Written, write
 from elkcli.storage.history import History, checked_name
@@ -204,6 +205,7 @@ class Recorder:
     # The disk
 
     def _keep_writing(self) -> None:
+        leave_to_main()
         if self._history is not None:
             schema.tidy(self._history.connection, self._history.path)
         while not self._over.wait(STEP):

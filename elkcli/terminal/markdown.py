@@ -16,6 +16,7 @@ from typing import Any
 
 from elkcli.conversation import Piece, Reasoning, SavedMedia, Start, Text, ToolCall
 from elkcli.environment import Environment
+from elkcli.signals import leave_to_main
 from elkcli.terminal.safe import safe_line
 from elkcli.terminal.screen import writer
 from elkcli.terminal.spinner import Spinner
@@ -146,6 +147,7 @@ class MarkdownDisplay:
     # The painter's thread
 
     def _draw(self) -> None:
+        leave_to_main()
         try:
             # Not before the request is on the wire: loading would take the interpreter from the thread that sends it
             self._wake.wait(0.06)

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 
 from elkcli.environment import Environment
+from elkcli.signals import leave_to_main
 from elkcli.terminal.screen import can_repaint, writer
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -48,6 +49,7 @@ class Spinner:
             writer(self._environment.stderr)(line + "\n")
 
     def _turn(self) -> None:
+        leave_to_main()
         begun = time.monotonic()
         wait, frame = _PATIENCE, 0
         with suppress(OSError, ValueError):

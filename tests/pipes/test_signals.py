@@ -140,6 +140,24 @@ def test_a_terminal_that_goes_away_hangs_it_up(elkcli: Elkcli, server: Server) -
     assert terminal.exit(within=2) == 129
 
 
+@pytest.mark.parametrize("seen", ["", "Hello"])
+def test_a_window_that_is_closed_ends_it_at_once(elkcli: Elkcli, server: Server, seen: str) -> None:
+    # SIGHUP and SIGCONT come together then
+    for _ in range(3):
+        server.stalls(after="Hello wor" if seen else "")
+        terminal = elkcli.terminal("ask", "hi").see(seen or "1s")
+        assert terminal.leave(within=2) == 129
+
+
+def test_two_signals_at_once_end_it_at_once(elkcli: Elkcli, server: Server) -> None:
+    for _ in range(3):
+        server.stalls(after="Hello wor")
+        terminal = elkcli.terminal("ask", "hi").see("Hello")
+        terminal.signal(signal.SIGTERM)  # as timeout(1) does it
+        terminal.signal(signal.SIGCONT)
+        assert terminal.exit(within=2) == 143
+
+
 def test_kill_9_loses_no_more_than_the_last_seconds(elkcli: Elkcli, server: Server) -> None:
     server.stalls(after="A dear answer")
     process = elkcli.process("ask", "hi")
