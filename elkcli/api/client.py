@@ -22,7 +22,6 @@ from elkcli.api.connection import (
     Refused,
     is_refusal,
     may_retry,
-    origin,
     pause,
     redirect,
     refusal,
@@ -39,6 +38,7 @@ from elkcli.api.watch import Watch
 from elkcli.api.wire import Decoder
 from elkcli.conversation import Event, Failure, Finished, Media, Piece, Reasoning, Start, Text, ToolCall
 from elkcli.errors import ApiError, ConfigError, ElkError
+from elkcli.origin import origin
 from elkcli.value import changed
 
 MOST_LEFTOVERS = 8  # reads after the end of an answer; a server that goes on talking is hung up on

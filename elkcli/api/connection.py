@@ -21,6 +21,7 @@ from elkcli.api.sse import BOM, Events
 from elkcli.api.trust import trust
 from elkcli.api.verdict import can_retry, from_response
 from elkcli.errors import ApiError, ElkError, Incomplete, Unreachable
+from elkcli.origin import origin
 from elkcli.secret import Token
 from elkcli.value import Value
 
@@ -201,13 +202,6 @@ class Patience:
 
 
 # Where a request goes
-
-
-def origin(url: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port, in one spelling."""
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, (parts.hostname or "").rstrip("."), port
 
 
 def redirect(response: httpx.Response, url: str, method: str) -> str | None:

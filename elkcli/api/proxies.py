@@ -14,8 +14,7 @@ from urllib.request import getproxies
 from httpx import InvalidURL
 
 from elkcli.errors import ConfigError
-
-_PORTS = {"http": 80, "https": 443}
+from elkcli.origin import PORTS, is_here
 
 
 def proxy_for(url: str) -> str | None:
@@ -31,7 +30,7 @@ def proxy_for(url: str) -> str | None:
     if "://" not in proxy:
         proxy = f"http://{proxy}"
     host = parts.hostname or ""
-    if is_exempt(host, parts.port or _PORTS.get(parts.scheme), known.get("no", "")):
+    if is_exempt(host, parts.port or PORTS.get(parts.scheme), known.get("no", "")):
         return None
     try:
         before = urlsplit(proxy).hostname
@@ -39,7 +38,7 @@ def proxy_for(url: str) -> str | None:
         before = None
     if not before:
         raise ConfigError("the proxy in the environment cannot be used: it names no host")
-    return None if parts.scheme == "http" and _is_here(host) and not _is_here(before) else proxy
+    return None if parts.scheme == "http" and is_here(host) and not is_here(before) else proxy
 
 
 @contextmanager
@@ -81,12 +80,3 @@ def _split(name: str) -> tuple[str, str | None]:
         before, _, port = name.partition(":")
         return before, port
     return name, None
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -12,10 +12,10 @@ from elkcli.conversation import Media, Message, Note, SavedMedia
 from elkcli.environment import Environment
 from elkcli.errors import ConfigError, ElkError, UsageError
 from elkcli.media import readable
+from elkcli.origin import is_loopback
 from elkcli.secret import Token
 from elkcli.storage import credentials
 from elkcli.storage.checks import DEMO_URL
-from elkcli.storage.origin import is_loopback
 from elkcli.storage.settings import Resolved, Settings
 from elkcli.terminal.display import Display, ExtractDisplay, JsonlDisplay, TextDisplay
 from elkcli.terminal.messages import Messages, wants_color

@@ -146,7 +146,7 @@ def an_address(value: object) -> str:
     url = a_word(value)
     if url.startswith("demo:"):
         return DEMO_URL
-    from elkcli.storage.origin import base_url
+    from elkcli.origin import base_url
 
     try:
         return base_url(url)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from elkcli.environment import Environment
 from elkcli.errors import ConfigError, ElkError
+from elkcli.origin import origin
 from elkcli.secret import Token
 from elkcli.storage.checks import DEMO_URL
 from elkcli.storage.lock import locked
-from elkcli.storage.origin import origin
 from elkcli.storage.private import replace
 from elkcli.storage.settings import Resolved
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from elkcli.environment import Environment
+from elkcli.origin import origin
 from elkcli.storage import servers
-from elkcli.storage.origin import origin
 
 NAME = "models.json"
 MOST_LISTS = 32

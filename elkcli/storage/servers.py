@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from elkcli.environment import Environment
-from elkcli.storage.origin import origin
+from elkcli.origin import origin
 from elkcli.storage.private import make_directory, replace
 
 NAME = "servers.json"

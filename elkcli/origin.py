@@ -5,7 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
+"""The port of a scheme where none is named."""
 _KNOWN_TAILS = ("/chat/completions", "/models", "/chat")
 
 
@@ -23,7 +24,7 @@ def base_url(text: str) -> str:
         host = (parts.hostname or "").encode("idna" if not (parts.hostname or "").isascii() else "ascii").decode()
     except (ValueError, UnicodeError):
         raise ValueError("an address such as https://api.elkapi.com/v1") from None
-    if parts.scheme not in _PORTS or not host or any(char in host for char in " %\\<>^|"):
+    if parts.scheme not in PORTS or not host or any(char in host for char in " %\\<>^|"):
         raise ValueError("an http or https address such as https://api.elkapi.com/v1")
     if parts.username is not None or parts.password is not None:
         raise ValueError("an address without a user name or password")
@@ -38,7 +39,7 @@ def base_url(text: str) -> str:
         path += "/v1"
     if ":" in host:
         host = f"[{host}]"
-    where = host if port is None or port == _PORTS[parts.scheme] else f"{host}:{port}"
+    where = host if port is None or port == PORTS[parts.scheme] else f"{host}:{port}"
     return f"{parts.scheme}://{where}{path}"
 
 
@@ -53,13 +54,17 @@ def origin(url: str) -> str:
     host = host.rstrip(".")
     if ":" in host:
         host = f"[{host}]"
-    port = parts.port or _PORTS.get(parts.scheme, 0)
-    return f"{parts.scheme}://{host}" if port == _PORTS.get(parts.scheme) else f"{parts.scheme}://{host}:{port}"
+    port = parts.port or PORTS.get(parts.scheme, 0)
+    return f"{parts.scheme}://{host}" if port == PORTS.get(parts.scheme) else f"{parts.scheme}://{host}:{port}"
 
 
 def is_loopback(url: str) -> bool:
     """Whether ``url`` stays on this machine."""
-    host = urlsplit(url).hostname or ""
+    return is_here(urlsplit(url).hostname or "")
+
+
+def is_here(host: str) -> bool:
+    """Whether ``host`` is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
