@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 from elkcli.api.request import Request, as_curl, shown
 from elkcli.commands import reading
+from elkcli.commands.connecting import client_for, token_for
 from elkcli.commands.prompt import Input, Prompt, attachments, build, edited, from_json
 from elkcli.commands.turn import (
     Turn,
     checker_of,
-    client_for,
     display_for,
     insisting,
     refuse,
@@ -25,7 +25,6 @@ from elkcli.commands.turn import (
     saver_for,
     shy_of,
     speaker,
-    token_for,
     warn_of_image_settings,
 )
 from elkcli.conversation import Message

@@ -8,7 +8,8 @@ import typer
 from elkcli.api.catalog import Balance, from_account, from_billing, from_token_usage
 from elkcli.api.client import Client
 from elkcli.commands import options
-from elkcli.commands.turn import client_for, refuse, speaker, token_for
+from elkcli.commands.connecting import client_for, token_for
+from elkcli.commands.turn import refuse, speaker
 from elkcli.environment import Environment
 from elkcli.errors import ApiError, TokenRefused
 from elkcli.secret import Token

@@ -9,15 +9,8 @@ from elkcli.batch.jobs import Plan, Template
 from elkcli.batch.lines import Source
 from elkcli.batch.run import Batch
 from elkcli.commands import options, reading
-from elkcli.commands.turn import (
-    checker_of,
-    connection_for,
-    fields_of,
-    refuse,
-    speaker,
-    token_for,
-    warn_of_image_settings,
-)
+from elkcli.commands.connecting import connection_for, token_for
+from elkcli.commands.turn import checker_of, fields_of, refuse, speaker, warn_of_image_settings
 from elkcli.environment import Environment
 from elkcli.errors import UsageError
 from elkcli.storage.checks import DEMO_URL

@@ -286,7 +286,8 @@ def check(
 ) -> int:
     """Ask the server whether the address, the token and the model are right."""
     from elkcli.api.catalog import models_in
-    from elkcli.commands.turn import client_for, speaker, token_for
+    from elkcli.commands.connecting import client_for, token_for
+    from elkcli.commands.turn import speaker
     from elkcli.errors import ApiError, TokenRefused
 
     environment: Environment = ctx.obj

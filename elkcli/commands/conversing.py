@@ -11,17 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from elkcli.commands import reading
-from elkcli.commands.turn import (
-    Turn,
-    client_for,
-    display_for,
-    request_of,
-    saver_for,
-    shy_of,
-    speaker,
-    token_for,
-    warn_of_image_settings,
-)
+from elkcli.commands.connecting import client_for, token_for
+from elkcli.commands.turn import Turn, display_for, request_of, saver_for, shy_of, speaker, warn_of_image_settings
 from elkcli.conversation import Message, Part
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, HungUp, TokenRefused, UsageError

@@ -7,7 +7,8 @@ import typer
 
 from elkcli.api.catalog import kinds_of, models_in
 from elkcli.commands import options
-from elkcli.commands.turn import client_for, speaker, token_for
+from elkcli.commands.connecting import client_for, token_for
+from elkcli.commands.turn import speaker
 from elkcli.environment import Environment
 from elkcli.storage import model_cache
 from elkcli.storage.settings import resolve
