@@ -257,7 +257,10 @@ class _Asked:
 
 def _is_file(output: str, environment: Environment) -> bool:
     """Whether ``-o`` names the file that is to be, and no directory."""
-    return not output.endswith(("/", os.sep)) and not (environment.directory / Path(output).expanduser()).is_dir()
+    try:
+        return not output.endswith(("/", os.sep)) and not (environment.directory / Path(output).expanduser()).is_dir()
+    except OSError:  # too long, or behind a closed directory: who checks where images go says so
+        return True
 
 
 def session_name(name: str) -> str:

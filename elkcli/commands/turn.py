@@ -105,7 +105,10 @@ def warn_of_image_settings(settings: Settings, messages: Messages) -> None:
 
 def shy_of(environment: Environment, resolved: Resolved) -> Container[str]:
     """What the server was found to refuse before."""
-    if not (environment.data_dir / "servers.json").exists():
+    try:
+        if not (environment.data_dir / "servers.json").is_file():
+            return ()
+    except OSError:  # a directory that is closed to us: a question needs no cache
         return ()
     from elkcli.storage.servers import refused
 

@@ -81,7 +81,7 @@ def read(path: Path, *, mending: bool = False) -> dict[str, tuple[str, str]]:
 
     try:
         document = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # not TOML, not UTF-8, a number of five thousand digits
         if mending:
             return {}
         # the parser's own words may quote the line, and with it the token

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from elkcli.errors import ElkError
 from elkcli.storage import schema, search, spending
 from elkcli.storage.media import MediaFiles
 
@@ -42,14 +43,24 @@ def _scrub(connection: sqlite3.Connection) -> bool:
         try:
             connection.execute("INSERT INTO words (words) VALUES ('optimize')")
         except sqlite3.OperationalError as problem:
-            if schema.is_busy(problem):
+            if schema.is_busy(problem) or schema.is_full(problem):
                 raise
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         if connection.execute("PRAGMA freelist_count").fetchone()[0] * 4 > pages:
-            connection.execute("VACUUM")
+            _shrink(connection)
         busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
     except sqlite3.OperationalError as problem:
+        if schema.is_full(problem):
+            raise ElkError("deleted, but some of the words stay on the disk, which has no space left") from problem
         if not schema.is_busy(problem):
             raise
         return False
     return not busy
+
+
+def _shrink(connection: sqlite3.Connection) -> None:
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError as problem:
+        if not schema.is_full(problem):  # it needs room to make room; what was freed is zeros without it
+            raise

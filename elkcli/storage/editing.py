@@ -30,6 +30,10 @@ def split_key(key: str) -> tuple[str, str | None]:
 
 def set_value(environment: Environment, key: str, text: str, profile: str | None) -> None:
     """Set ``key`` at the top or in a profile. Raises :class:`UsageError` for a bad key or value."""
+    try:
+        f"{key}{text}{profile or ''}".encode()
+    except UnicodeEncodeError:
+        raise UsageError("a setting is valid UTF-8, and this is not") from None
     if key == "profile" and profile is None:
         _edit(environment, lambda document: document.__setitem__("profile", text), text_profile=text)
         return

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _APPEND = os.O_CREAT | os.O_APPEND | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_APPEND |= getattr(os, "O_NONBLOCK", 0)  # a named pipe in the file's place is refused, and does not wait for a reader
 
 
 def make_directory(path: Path) -> None:

@@ -238,6 +238,11 @@ def is_busy(problem: BaseException | None) -> bool:
     return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
 
+def is_full(problem: BaseException) -> bool:
+    """Whether the disk has no space left."""
+    return (getattr(problem, "sqlite_errorcode", None) or 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
 def lacks_fts(problem: sqlite3.OperationalError) -> bool:
     """Whether this SQLite was built without full text search, or the one that made the store was."""
     return "no such module: fts5" in str(problem) or "no such table: words" in str(problem)
@@ -264,7 +269,7 @@ def explained(problem: Exception, path: Path) -> ElkError:
         return ElkError(
             f"the history {path} is locked by another program", hint="close what has it open, and try again"
         )
-    if code == sqlite3.SQLITE_FULL:
+    if is_full(problem):
         return ElkError(f"no space is left for the history {path}")
     if is_read_only(problem):
         return ElkError(f"the history {path} cannot be opened for writing: {problem}")

@@ -31,6 +31,7 @@ from elkcli.value import Value
 
 DEMO = "demo"
 MAX_TOKENS = 1_073_741_823  # the relay refuses more than 2**31 / 2
+MOST_PRICE = 1e12
 
 
 class Key(NamedTuple):
@@ -163,7 +164,7 @@ def parse(path: Path, raw: bytes) -> ConfigFile:
     except UnicodeDecodeError as problem:
         line = raw[: problem.start].count(b"\n") + 1
         raise ConfigError(f"{path}, line {line}: not UTF-8") from problem
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
+    except (ValueError, RecursionError) as problem:  # a number of five thousand digits is no TOMLDecodeError
         raise ConfigError(f"{path}: {_toml_problem(str(problem), text)}", hint="elkcli config edit") from problem
     profiles = document.pop("profiles", {})
     prices = document.pop("prices", {})
@@ -218,7 +219,7 @@ def _prices(path: Path, text: str, tables: object) -> dict[str, dict[str, float]
             key in {"input", "output", "cached"}
             and isinstance(value, (int, float))
             and not isinstance(value, bool)
-            and value >= 0
+            and 0 <= value <= MOST_PRICE
             for key, value in table.items()
         )
         if not good:

@@ -465,3 +465,23 @@ def test_every_command_of_config_takes_a_profile(profile: list[str], elkcli: Elk
             elkcli("config", *words, *profile).succeeds()
     assert elkcli("config", "path", *profile).succeeds().text == elkcli("config", "path").text
     elkcli("config", "edit", *profile, env={"EDITOR": "true", "VISUAL": None}).succeeds()
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+@pytest.mark.parametrize("key", ["timeout", "temperature", "top_p", "seed", "retries"])
+def test_a_number_too_big_for_any_use_is_refused_with_its_line(key: str, digits: int, elkcli: Elkcli) -> None:
+    elkcli.configure(f"{key} = {'9' * digits}\n")
+    assert "line 1" in elkcli("config", "list").fails(3).error
+
+
+def test_a_number_too_long_to_read_among_the_tokens_is_no_bug(elkcli: Elkcli, server: Server) -> None:
+    elkcli("config", "set", "token", stdin=f"{TOKEN}\n").succeeds()
+    file = elkcli.config / "credentials.toml"
+    file.write_text(f"{file.read_text()}more = {'9' * 5000}\n")
+    assert "not valid TOML" in elkcli("ask", "hi", env={"ELKCLI_TOKEN": None}).fails(3).error
+
+
+@pytest.mark.parametrize("where", [["model", "\udcff"], ["headers.X-A", "\udcff"], ["model", "m", "-p", "\udcff"]])
+def test_what_is_not_utf8_is_not_set(where: list[str], elkcli: Elkcli) -> None:
+    elkcli("config", "set", *where).fails(2)
+    assert not (elkcli.config / "config.toml").exists()

@@ -148,3 +148,13 @@ def test_a_released_step_is_reached(elkcli: Elkcli, server: Server) -> None:
     server.streams(event(chunk("Hi")), event(chunk(finish="stop")), DONE, Release(ended))
     elkcli("ask", "hi").succeeds(b"Hi\n")
     assert ended.wait(5)
+
+
+@pytest.mark.parametrize("command", [["ask", "hi"], ["ask", "--no-history", "hi"], ["chat"]])
+def test_a_data_directory_that_cannot_be_is_no_reason_not_to_answer(
+    command: list[str], elkcli: Elkcli, server: Server
+) -> None:
+    server.says("Hello")
+    stdin = "hi\n" if command == ["chat"] else None
+    result = elkcli(*command, stdin=stdin, env={"ELKCLI_DATA_DIR": f"/{chr(100) * 300}"})
+    assert "Hello" in result.succeeds().text

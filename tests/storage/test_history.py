@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,7 +40,7 @@ from elkcli.conversation import (
 )
 from elkcli.environment import Environment
 from elkcli.errors import ApiError, ElkError, UsageError
-from elkcli.storage import private, schema
+from elkcli.storage import deletion, private, schema
 from elkcli.storage import recorder as recording
 from elkcli.storage.history import History
 from elkcli.storage.recorder import Recorder
@@ -822,3 +822,29 @@ def test_many_who_make_one_deep_directory_at_once_all_have_it(tmp_path: Path) ->
         with ThreadPoolExecutor(4) as pool:
             tries = [pool.submit(make) for _ in range(4)]
             assert all(each.result() for each in tries)
+
+
+@pytest.mark.parametrize(("statement", "told"), [("VACUUM", None), ("PRAGMA wal_checkpoint", "deleted, but")])
+def test_deleting_on_a_full_disk_says_what_it_did(statement: str, told: str | None, data: Path) -> None:
+    class Full:
+        """The store on a disk that has no room for one statement."""
+
+        def __init__(self, connection: sqlite3.Connection) -> None:
+            self._connection = connection
+
+        def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+            if sql.startswith(statement):
+                problem = sqlite3.OperationalError("database or disk is full")
+                problem.sqlite_errorcode = sqlite3.SQLITE_FULL
+                raise problem
+            return self._connection.execute(sql, *values)  # type: ignore[arg-type]
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._connection, name)
+
+    with History.open(data) as history:
+        gone = exchange(history, Message("user", "a" * 60000), "b", Usage(1, 2, 3), model="m")
+        connection = cast("sqlite3.Connection", Full(history.connection))
+        with pytest.raises(ElkError, match=told) if told else contextlib.nullcontext():
+            assert deletion.delete(connection, history.files, [gone])
+        assert history.listing() == []
