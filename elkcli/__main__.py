@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main() -> NoReturn:
     """Run elkcli on this process's arguments and end it with the right code."""
-    if sys.argv[1:] == ["--version"] and sys.stdout is not None:
+    if sys.argv[1:] == ["--version"]:
         _leave(0, f"elkcli {__version__}\n")  # told before anything is loaded
     code = 130
     try:
@@ -65,6 +65,8 @@ def _leave(code: int, words: str = "") -> NoReturn:
         if sys.stdout is not None:
             sys.stdout.write(words)
             sys.stdout.flush()
+        elif words:
+            code, said = 1, "elkcli: standard output is closed\n"
     except BrokenPipeError:
         code = code or 141
     except (OSError, ValueError) as problem:

@@ -17,7 +17,7 @@ from elkcli import __version__
 from elkcli.commands.ending import ended
 from elkcli.commands.help import Group, dressed, write_rows
 from elkcli.environment import Environment
-from elkcli.errors import ReaderGone, UsageError
+from elkcli.errors import ElkError, ReaderGone, UsageError
 from elkcli.value import changed
 
 COMMANDS = {
@@ -132,12 +132,22 @@ def execute(environment: Environment) -> int:
     return ended(environment, lambda: _execute(environment))
 
 
+class _Closed(io.TextIOBase):
+    """In the place of a closed stdout, that help and version do not vanish with success."""
+
+    def write(self, text: str) -> int:
+        """Nowhere to write to."""
+        raise ElkError("standard output is closed")
+
+
 def _execute(environment: Environment) -> int:
     command: Any = typer.main.get_command(app)
     import sys
 
     with ExitStack() as stack:
-        if environment.stdout is not None and environment.stdout is not getattr(sys.stdout, "buffer", None):
+        if environment.stdout is None:
+            stack.enter_context(redirect_stdout(_Closed()))
+        elif environment.stdout is not getattr(sys.stdout, "buffer", None):
             text = io.TextIOWrapper(environment.stdout, encoding="utf-8", write_through=True)
             stack.callback(text.detach)  # the stream belongs to the caller
             stack.enter_context(redirect_stdout(text))

@@ -158,3 +158,14 @@ def test_a_data_directory_that_cannot_be_is_no_reason_not_to_answer(
     stdin = "hi\n" if command == ["chat"] else None
     result = elkcli(*command, stdin=stdin, env={"ELKCLI_DATA_DIR": f"/{chr(100) * 300}"})
     assert "Hello" in result.succeeds().text
+
+
+@pytest.mark.parametrize("words", ["--version", "--help", "ask -h", "history show --help", "-p demo --version"])
+def test_help_and_version_that_nobody_can_read_are_a_failure(words: str, elkcli: Elkcli) -> None:
+    result = elkcli.shell(f"elkcli {words} >&-")
+    assert (result.code, result.err) == (1, "elkcli: standard output is closed\n")
+
+
+def test_a_closed_output_does_not_keep_a_setting_from_being_made(elkcli: Elkcli) -> None:
+    assert elkcli.shell("elkcli config set model m >&-").code == 0
+    assert elkcli("config", "get", "model").text == "m\n"
