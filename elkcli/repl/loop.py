@@ -48,7 +48,7 @@ def run(session: Session) -> int:
         for thread in (warming, *approaching):
             if thread.ident is not None:
                 thread.join()  # it opens the client that is used now
-        with quiet(session.environment, prompt.typed_ahead):
+        with quiet(session.environment, prompt.typed_before, prompt.typed_ahead):
             yield
 
     session.while_answering = while_answering

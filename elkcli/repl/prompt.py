@@ -30,6 +30,7 @@ from elkcli.repl import ahead
 from elkcli.repl.completion import SlashCompleter
 from elkcli.repl.inputs import InputHistory
 from elkcli.repl.keys import bindings
+from elkcli.repl.quiet import quiet
 from elkcli.repl.session import Session
 from elkcli.signals import STOPS
 from elkcli.terminal.messages import wants_color
@@ -100,15 +101,21 @@ class Prompt:
         self._is_typing = False
         if isinstance(self._history, InputHistory):
             self._history.refresh()
-        if default or session.halted:
-            ahead.hold_back(self._prompt.app.input, below=bool(default))
-        session.halted = False
+
+        def begun() -> None:
+            self.typed_before()
+            if default or session.halted:
+                ahead.hold_back(self._prompt.app.input, below=bool(default))
+            session.halted = False
+
         vi = session.settings.editing_mode == "vi"
         app = self._prompt.app
         self._prompt.editing_mode = EditingMode.VI if vi else EditingMode.EMACS
         # Escape alone means something in vi: it should not wait to see whether it was Alt
         app.ttimeoutlen, app.timeoutlen = (0.05, 0.2) if vi else (0.5, 1.0)
-        with _handlers_kept():
+        self.typed_before()
+        # from here on Enter is what it is at the prompt, and no key falls between two modes of the terminal
+        with _handlers_kept(), quiet(session.environment, begun, lambda: None, again=False):
             try:
                 text = self._prompt.prompt(default=default, pre_run=self._listen)
             except BaseException:
@@ -118,6 +125,11 @@ class Prompt:
                 raise
         self._hint = ""
         return text
+
+    def typed_before(self) -> None:
+        """Keep for the next prompt what was typed while the terminal was as a shell has it."""
+        if os.name == "posix":
+            ahead.take_lines(self._prompt.app.input)
 
     def typed_ahead(self) -> None:
         """Keep for the next prompt what was typed before it, while the terminal is :func:`~elkcli.repl.quiet.quiet`."""

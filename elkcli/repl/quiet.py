@@ -14,25 +14,28 @@ PASTE_MARKS_ON, PASTE_MARKS_OFF = b"\x1b[?2004h", b"\x1b[?2004l"
 
 
 @contextlib.contextmanager
-def quiet(environment: Environment, over: Callable[[], None]) -> Iterator[None]:
+def quiet(
+    environment: Environment, begun: Callable[[], None], over: Callable[[], None], *, again: bool = True
+) -> Iterator[None]:
     """No echo, keys as they are typed (Ctrl-C and Ctrl-Z still act), pastes marked as pastes.
 
-    ``over`` is called at the end, while the terminal is still so.
+    ``begun`` is called when the terminal is so, for what was typed before; ``over`` at the end, while it still is.
+    ``again``: it is made so once more after Ctrl-Z and `fg`.
     """
     try:
         import termios
     except ImportError:  # Windows has another kind of terminal
-        yield
+        yield from _as_it_is(begun)
         return
     stdin = environment.stdin
     if stdin is None or not environment.stdin_is_terminal:
-        yield
+        yield from _as_it_is(begun)
         return
     try:
         descriptor = stdin.fileno()
         before = termios.tcgetattr(descriptor)
     except (OSError, termios.error):
-        yield
+        yield from _as_it_is(begun)
         return
     during = list(before)
     during[0] = before[0] & ~termios.ICRNL  # Enter stays what the prompt takes for Enter
@@ -53,7 +56,8 @@ def quiet(environment: Environment, over: Callable[[], None]) -> Iterator[None]:
     hush()
     _write(marks, PASTE_MARKS_ON)
     try:
-        with _resuming(resumed):
+        begun()
+        with _resuming(resumed) if again else contextlib.nullcontext():
             yield
     finally:
         try:
@@ -62,6 +66,11 @@ def quiet(environment: Environment, over: Callable[[], None]) -> Iterator[None]:
             _write(marks, PASTE_MARKS_OFF)
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(descriptor, termios.TCSANOW, before)
+
+
+def _as_it_is(begun: Callable[[], None]) -> Iterator[None]:
+    begun()
+    yield
 
 
 @contextlib.contextmanager

@@ -157,6 +157,22 @@ def test_each_line_typed_during_an_answer_is_a_message_of_its_own(chat: Chat, se
     assert asked(server) == ["first", "second", "third", "several\nlines"]
 
 
+@pytest.mark.parametrize(("typed", "sent"), [("early\r", ["early"]), ("two\rlines\r", []), ("\x04", [])])
+def test_what_is_typed_before_the_prompt_is_there_is_taken_as_it_was_meant(
+    typed: str, sent: list[str], elkcli: Elkcli, server: Server
+) -> None:
+    server.says("Hello there")
+    terminal = elkcli.terminal("chat").type(typed)
+    if sent:
+        terminal.see("Hello there")
+    elif typed != "\x04":
+        terminal.see("> two\n  lines").settle().press("ctrl-c")
+    if typed != "\x04":
+        terminal.settle().press("ctrl-d")
+    assert terminal.exit() == 0
+    assert asked(server) == sent
+
+
 def test_what_was_typed_behind_a_message_that_failed_is_sent_with_nothing(chat: Chat, server: Server) -> None:
     server.says(chunks=["one ", "two ", "three "], pause=0.3).fails(500, {"error": {"message": "boom"}})
     terminal = chat(ELKCLI_RETRIES="0")
