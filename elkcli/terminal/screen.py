@@ -12,6 +12,9 @@ from elkcli.environment import Environment
 
 # A terminal that wraps by itself where we do not expect it would shift the rows we count: in the tail it may not.
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
+# Erasing all from the first column of the first row on is not used: tmux takes it for a screen that is cleared, and
+# keeps what was on it in the scrollback.
+_CLEAR = "\x1b[K\x1b[C\x1b[J\r"
 _HOLD, _RELEASE = "\x1b[?2026h", "\x1b[?2026l"
 
 Write = Callable[[str], None]
@@ -123,7 +126,7 @@ class Screen:
             # A row more than the tail has is never erased, also where a narrower window has broken its rows: what is
             # printed for good is worth more than a clean picture
             up = min(len(old) - 1 - keep, self.rows - 1)
-            out.append((control, _HOLD + "\r" + (f"\x1b[{up}A" if up else "") + "\x1b[J"))
+            out.append((control, _HOLD + (f"\r\x1b[{up}A{_CLEAR}" if up else "\r\x1b[K")))
         elif old and (keep < len(new) or not tail):
             out.append((control, "\r\n"))
         for number in range(keep, len(new)):

@@ -15,7 +15,7 @@ from tests.terminal.test_reader import SPECIFICATION
 
 # Everything the page itself may write: looks, hyperlinks of known schemes, and the screen's own movements.
 OWN = re.compile(
-    r"\x1b\[[0-9;]*m|\x1b\]8;;((https?|mailto):[!-~]+)?\x1b\\|\x1b\[\d+A|\x1b\[J|\x1b\[\?(2026|7)[hl]|\r\n|\r|\n"
+    r"\x1b\[[0-9;]*m|\x1b\]8;;((https?|mailto):[!-~]+)?\x1b\\|\x1b\[\d+A|\x1b\[[CJK]|\x1b\[\?(2026|7)[hl]|\r\n|\r|\n"
 )
 HIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import pyte
 import pytest
 
 from elkcli.environment import Environment
 from elkcli.terminal.screen import Screen, measure
-from tests.terminal.seen import Desk
+from tests.terminal.seen import Desk, Glass
 
 
 def numbered(count: int) -> str:
@@ -104,3 +105,18 @@ def test_a_window_that_is_narrower_than_it_says_cuts_nothing_that_stays() -> Non
     for at in range(0, len(text), 4):
         desk.feed(text[at : at + 4])
     assert "".join(text.split()) in "".join(desk.close().split())
+
+
+def test_the_tail_is_never_erased_as_a_whole_screen_is() -> None:
+    # tmux would keep what it held in the scrollback
+    for rows in (1, 2, 3, 12):
+        desk = Desk(20, rows)
+        text = "An open paragraph that takes several rows, with *emphasis* that ends.\n\n- one\n- two\n"
+        for at in range(0, len(text), 3):
+            desk.feed(text[at : at + 3])
+        desk.close()
+        glass = Glass(20, rows)
+        for written in desk.written.split("\x1b[J")[:-1]:
+            pyte.Stream(glass).feed(written)
+            assert (glass.cursor.x, glass.cursor.y) != (0, 0)
+            pyte.Stream(glass).feed("\x1b[J")
