@@ -5,6 +5,9 @@ from __future__ import annotations
 from elkcli.errors import UsageError
 from elkcli.repl.session import Session
 
+_LONGEST = 240
+"""Characters of a line of the last turn that are shown again: a reminder, not the whole."""
+
 
 def go_on(session: Session, wanted: str | None) -> None:
     """Take up the conversation of that name or ID, or begin it; without one the latest. Raises :class:`UsageError`."""
@@ -41,4 +44,4 @@ def announce(session: Session, why: str = "") -> None:
     lines = [f"> {line}" for line in asked[:3]] + (["> …"] if len(asked) > 3 else [])
     answered = turns[-1].text.strip().splitlines()
     for line in [*lines, *answered[:6], *(["…"] if len(answered) > 6 else [])]:
-        session.say(line, "2")
+        session.say(line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…", "2")

@@ -211,6 +211,14 @@ def test_after_ctrl_z_and_fg_an_answer_is_as_undisturbed_as_before(chat: Chat, s
     assert sum("second" in line for line in terminal.lines) == 1
 
 
+def test_a_resumed_chat_reminds_of_the_last_turn_in_a_few_rows(server: Server, elkcli: Elkcli) -> None:
+    server.says("word " * 3000)
+    elkcli("ask", "-S", "long", "question " * 1000).succeeds()
+    terminal = elkcli.terminal("chat", "-S", "long").see("gemini").see("…").settle()
+    assert len(terminal.scrolled.splitlines()) <= 24
+    terminal.press("ctrl-d").exit()
+
+
 def test_tab_completes_commands_and_their_arguments(chat: Chat, server: Server, elkcli: Elkcli) -> None:
     elkcli.file("picture of an elk.png", b"x")
     terminal = chat()
