@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import stat
+import time
 from pathlib import Path
 
 from elkcli.environment import Environment
@@ -17,6 +19,7 @@ from elkcli.storage.private import replace
 from elkcli.storage.settings import Resolved
 
 COMMAND_SECONDS = 60
+COMMAND_BYTES = 1 << 20
 _NO_PROFILE = "default"
 
 
@@ -136,20 +139,50 @@ def _run(command: str) -> str:
     import subprocess
 
     try:
-        words = shlex.split(command)
-        done = subprocess.run(  # noqa: S603 - the user's own command, from the user's own file
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
-        )
+        code, said = _output(shlex.split(command))
     except ValueError as problem:
         raise ConfigError(f"token_command cannot be read: {problem}") from problem
     except subprocess.TimeoutExpired:
         raise ConfigError(f"token_command gave no token within {COMMAND_SECONDS} s: {command}") from None
     except OSError as problem:
         raise ConfigError(f"token_command cannot be run: {command}: {problem.strerror}") from problem
-    if done.returncode != 0:
+    if len(said) > COMMAND_BYTES:
+        raise ConfigError(f"token_command prints more than a token: {command}")
+    if code != 0:
         # what it said is not repeated: a program that fails may print what it was to keep
-        raise ConfigError(f"token_command failed ({done.returncode}): {command}")
-    printed = done.stdout.decode("utf-8", "replace").strip().splitlines()
+        raise ConfigError(f"token_command failed ({code}): {command}")
+    printed = said.decode("utf-8", "replace").strip().splitlines()
     if not printed:
         raise ConfigError(f"token_command printed nothing: {command}")
     return printed[0]
+
+
+def _output(words: list[str]) -> tuple[int, bytes]:
+    """How a program ended and what it printed; one that goes on and on, in time or in words, is stopped."""
+    import subprocess
+    from threading import Thread
+
+    deadline = time.monotonic() + COMMAND_SECONDS
+    process = subprocess.Popen(  # noqa: S603 - the user's own command, from the user's own file
+        words, bufsize=0, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    said = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError, ValueError):  # closed below: nobody waits any more
+            while len(said) <= COMMAND_BYTES and process.stdout and (some := process.stdout.read(65536)):
+                said.extend(some)
+
+    try:
+        reading = Thread(target=read, daemon=True)  # another process may hold the pipe long after this one is gone
+        reading.start()
+        reading.join(COMMAND_SECONDS)
+        if len(said) > COMMAND_BYTES:
+            return 0, bytes(said)
+        return process.wait(0 if reading.is_alive() else max(0, deadline - time.monotonic())), bytes(said)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -305,6 +306,9 @@ def test_a_changed_base_url_does_not_take_the_token_along(elkcli: Elkcli, server
         ("true", 3),
         ("no-such-program-anywhere", 3),
         ("echo a; echo b", None),
+        (f"echo {TOKEN}; yes more", 3),
+        ("cat /dev/zero", 3),
+        ("yes >&2 & sleep 0.2; kill $!", 3),
         ("printf '\\377'", 3),
     ],
 )
@@ -485,3 +489,15 @@ def test_a_number_too_long_to_read_among_the_tokens_is_no_bug(elkcli: Elkcli, se
 def test_what_is_not_utf8_is_not_set(where: list[str], elkcli: Elkcli) -> None:
     elkcli("config", "set", *where).fails(2)
     assert not (elkcli.config / "config.toml").exists()
+
+
+def test_a_program_that_gives_no_token_in_time_is_stopped(
+    elkcli: Elkcli, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("elkcli.storage.credentials.COMMAND_SECONDS", 0.3)
+    for command in ("sleep 20", "sh -c 'sleep 20; true'", "sh -c 'exec >&-; sleep 20'"):
+        began = time.monotonic()
+        result = elkcli("ask", "hi", env={"ELKCLI_TOKEN": None, "ELKCLI_TOKEN_COMMAND": command})
+        assert "gave no token within 0.3 s" in result.fails(3).error
+        assert time.monotonic() - began < 5
+    assert not server.requests
