@@ -34,6 +34,7 @@ class Environment(Value):
     @classmethod
     def real(cls) -> Environment:
         """The process's own world."""
+        _wait_for_streams()
         stdin, stdout, stderr = sys.stdin, sys.stdout, sys.stderr
         if stderr is None:  # closed by the caller (2>&-): what goes there is lost, as the caller asked
             stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - lives as long as the process
@@ -77,3 +78,18 @@ class Environment(Value):
     def at_terminal(self) -> bool:
         """Whether a person watches: answers and remarks both go to a terminal."""
         return self.stdout_is_terminal and self.stderr_is_terminal
+
+
+def _wait_for_streams() -> None:
+    """Have reads and writes wait, also where whoever started us left the streams non-blocking.
+
+    Else a reader that is slow loses the answer, and a writer that is slow its words.
+    """
+    if os.name != "posix":
+        return
+    for descriptor in (0, 1, 2):
+        try:
+            if not os.get_blocking(descriptor):
+                os.set_blocking(descriptor, True)
+        except OSError:  # closed by the caller
+            continue

@@ -169,3 +169,39 @@ def test_help_and_version_that_nobody_can_read_are_a_failure(words: str, elkcli:
 def test_a_closed_output_does_not_keep_a_setting_from_being_made(elkcli: Elkcli) -> None:
     assert elkcli.shell("elkcli config set model m >&-").code == 0
     assert elkcli("config", "get", "model").text == "m\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--no-stream"], ["-f", "json"], ["-f", "jsonl"]])
+def test_a_pipe_that_does_not_block_loses_nothing_to_a_slow_reader(
+    options: list[str], elkcli: Elkcli, server: Server
+) -> None:
+    server.says(chunks=[LINES[:100_000], LINES[100_000:]] if options in ([], ["-f", "jsonl"]) else [LINES])
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    program = elkcli.process("ask", "hi", *options, stdout=writing).popen
+    os.close(writing)
+    time.sleep(0.5)
+    with os.fdopen(reading, "rb") as reader:
+        came = reader.read()
+    assert program.wait(20) == 0
+    assert b"line 19999" in came
+
+
+@pytest.mark.parametrize(
+    ("command", "pieces"), [(["ask", "say"], [b"the late", b" words"]), (["chat"], [b"say\n", b"the late words\n"])]
+)
+def test_a_pipe_that_does_not_block_loses_nothing_of_a_slow_writer(
+    command: list[str], pieces: list[bytes], elkcli: Elkcli, server: Server
+) -> None:
+    server.says("Hello")
+    server.says("Hello")
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    program = elkcli.process(*command, stdin=reading).popen
+    os.close(reading)
+    for piece in pieces:
+        time.sleep(0.7)
+        os.write(writing, piece)
+    os.close(writing)
+    assert program.wait(20) == 0
+    assert "the late words" in server.requests[-1].json["messages"][-1]["content"]
