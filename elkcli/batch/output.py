@@ -23,6 +23,7 @@ from elkcli.errors import ElkError, UsageError
 from elkcli.storage.private import beside, sync_directory
 
 # how our own lines begin; anything else that is a result is read as JSON
+_MOST = 10**15  # no input has more lines, and what is counted in sixty-four bits takes no number of any length
 _HEAD = re.compile(rb'\{"id": (null|-?[0-9.eE+-]+|"(?:[^"\\]|\\.)*"), "index": (\d{1,15}), ')
 _NEW_LINE = b'{"id":'
 
@@ -246,7 +247,7 @@ def _result(raw: bytes) -> dict[str, Any] | None:
     if not isinstance(found, dict) or not ("response" in found or "error" in found):
         return None
     index = found.get("index")
-    return found if isinstance(index, int) and not isinstance(index, bool) and index >= 0 else None
+    return found if isinstance(index, int) and not isinstance(index, bool) and 0 <= index < _MOST else None
 
 
 def _head(raw: bytes) -> tuple[int, Any]:

@@ -661,3 +661,12 @@ def test_marks_hold_each_number_as_often_as_it_was_added() -> None:
     assert len(marks) == 5004
     assert [marks.take(number, 1) for number in (7, 7, 7, 4999, 5000)] == [7, 7, None, 99, None]
     assert [marks.take(8, place) for place in (99, 5)] == [99, 8]
+
+
+def test_an_index_too_big_to_be_one_in_the_output_is_no_bug(elkcli: Elkcli, server: Server) -> None:
+    server.says()
+    stranger = '{"id": null, "index": 99999999999999999999, "response": {}}\n'
+    file = elkcli.file("out.jsonl", stranger)
+    result = elkcli("batch", "-o", "out.jsonl", stdin='"a"\n')
+    assert "Traceback" not in result.err, result
+    assert file.read_text().startswith(stranger), "what is no result of ours is not lost"
