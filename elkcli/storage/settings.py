@@ -228,7 +228,14 @@ def _prices(path: Path, text: str, tables: object) -> dict[str, dict[str, float]
     return tables
 
 
+def _start_of_long_number(text: str) -> int:
+    found = re.search(r"[0-9_]{4300}", text)
+    return found.start() if found else 0
+
+
 def _toml_problem(message: str, text: str) -> str:
+    if "integer string conversion" in message:
+        return f"line {text[: _start_of_long_number(text)].count(chr(10)) + 1}: a number too long to be one"
     last = max(1, len(text.splitlines()))  # "at end of document" is all that the parser says of those
     match = re.search(r"(.*) \(at line (\d+), column (\d+)\)", message, re.S)
     return f"line {match[2]}, column {match[3]}: {match[1].lower()}" if match else f"line {last}: {message.lower()}"

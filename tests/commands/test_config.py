@@ -474,8 +474,8 @@ def test_every_command_of_config_takes_a_profile(profile: list[str], elkcli: Elk
 @pytest.mark.parametrize("digits", [400, 5000])
 @pytest.mark.parametrize("key", ["timeout", "temperature", "top_p", "seed", "retries"])
 def test_a_number_too_big_for_any_use_is_refused_with_its_line(key: str, digits: int, elkcli: Elkcli) -> None:
-    elkcli.configure(f"{key} = {'9' * digits}\n")
-    assert "line 1" in elkcli("config", "list").fails(3).error
+    elkcli.configure(f"model = 'm'\n{key} = {'9' * digits}\nstream = true\n")
+    assert "line 2" in elkcli("config", "list").fails(3).error
 
 
 def test_a_number_too_long_to_read_among_the_tokens_is_no_bug(elkcli: Elkcli, server: Server) -> None:
