@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from elkcli.context import with_images
 from elkcli.conversation import MediaPart, Message, Part, TextPart
-from elkcli.repl.session import Turn
+from elkcli.repl.turn import Turn
 from elkcli.storage.settings import Settings
 from elkcli.value import changed
 

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from elkcli import signals
@@ -15,6 +15,7 @@ from elkcli.repl.prompt import Prompt
 from elkcli.repl.quiet import quiet
 from elkcli.repl.session import Session
 from elkcli.repl.slash import do, is_command
+from elkcli.storage.settings import Resolved
 
 PATIENT = 4
 """Presses of Ctrl-C after which the keeping itself is interrupted."""
@@ -23,31 +24,12 @@ PATIENT = 4
 def run(session: Session) -> int:
     """Talk until the person leaves. Signals other than Ctrl-C go on to the caller."""
     session.interactive = True
-    warming = threading.Thread(target=session.assembly.warm, args=(session.resolved,), name="warming", daemon=True)
-
-    approaching: list[threading.Thread] = []
-
-    def ready() -> None:
-        gc.freeze()
-        gc.enable()  # a chat is no short run
-        warming.start()
-
-    def typing() -> None:
-        approaching[:] = [threading.Thread(target=approach, name="approaching", daemon=True)]
-        approaching[0].start()
-
-    def approach() -> None:
-        if warming.ident is not None:
-            warming.join()
-        session.assembly.approach(session.resolved)
-
-    prompt = Prompt(session, ready, typing)
+    preparing = Preparing(session)
+    prompt = Prompt(session, preparing.load, preparing.connect)
 
     @contextlib.contextmanager
     def while_answering() -> Iterator[None]:
-        for thread in (warming, *approaching):
-            if thread.ident is not None:
-                thread.join()  # it opens the client that is used now
+        preparing.wait()  # it opens the client that is used now
         with quiet(session.environment, prompt.typed_before, prompt.typed_ahead):
             yield
 
@@ -64,8 +46,7 @@ def run(session: Session) -> int:
                 except EOFError:
                     break
                 done = True
-                if warming.ident is None:  # a terminal on which nothing is drawn tells nobody that it was
-                    ready()
+                preparing.load()  # a terminal on which nothing is drawn tells nobody that it was
                 _do(session, line, interrupt)
     return 0
 
@@ -83,6 +64,49 @@ def _do(session: Session, line: str, interrupt: Interrupt) -> None:
         session.messages.error(error)
         if session.turns is turns and not is_command(line):  # nothing came of it
             session.draft = session.draft or line
+
+
+class Preparing:
+    """What is loaded once the first prompt stands, and connected when a person begins to type, each in a thread."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._loading: threading.Thread | None = None
+        self._connecting: threading.Thread | None = None
+
+    def load(self) -> None:
+        """Load the client and what draws, unless that was begun before."""
+        if self._loading is not None:
+            return
+        gc.freeze()
+        gc.enable()  # a chat is no short run
+        self._loading = self._begin(self._session.assembly.warm)
+
+    def connect(self) -> None:
+        """Connect to the server, once the client is there."""
+        loading = self._loading
+
+        def connect(resolved: Resolved) -> None:
+            if loading is not None:
+                loading.join()
+            self._session.assembly.approach(resolved)
+
+        self._connecting = self._begin(connect)
+
+    def wait(self) -> None:
+        """Wait until neither uses the client any more."""
+        for thread in (self._loading, self._connecting):
+            if thread is not None:
+                thread.join()
+
+    def _begin(self, work: Callable[[Resolved], None]) -> threading.Thread:
+        def run() -> None:
+            signals.leave_to_main()
+            work(self._session.resolved)
+
+        thread = threading.Thread(target=run, name="preparing", daemon=True)
+        thread.start()
+        return thread
 
 
 class Interrupt:

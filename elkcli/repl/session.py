@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
-from elkcli.conversation import Message, Part, SavedMedia, TextPart, Usage, tokens
+from elkcli.conversation import Message, Part, TextPart, Usage, tokens
 from elkcli.environment import Environment
 from elkcli.errors import ElkError, UsageError
+from elkcli.repl.turn import Turn
 from elkcli.storage.settings import Resolved, Settings
 from elkcli.terminal.messages import Messages
-from elkcli.value import Value, changed
+from elkcli.value import changed
 
 if TYPE_CHECKING:
     from elkcli.api.request import Request
@@ -64,23 +65,6 @@ class Extra:
         self.schema = schema
         self.output = output
         self.choices: int | None = None
-
-
-class Turn(Value):
-    """One exchange that has an answer. ``partial``: something cut it short. ``stored``: its number there, if it is."""
-
-    sent: tuple[Message, ...]
-    text: str
-    media: tuple[SavedMedia, ...] = ()
-    partial: bool = False
-    stored: int | None = None
-    model: str = ""
-    usage: Usage | None = None
-
-    @property
-    def asked(self) -> str:
-        """The words of the question."""
-        return "\n\n".join(message.text for message in self.sent if message.text)
 
 
 class Session:

@@ -6,8 +6,9 @@ import re
 
 from elkcli.conversation import MediaPart, Part, TextPart
 from elkcli.errors import UsageError
-from elkcli.repl.session import Session, Turn
+from elkcli.repl.session import Session
 from elkcli.repl.slash import as_line, command
+from elkcli.repl.turn import Turn
 from elkcli.storage.checks import BadValue
 from elkcli.storage.settings import check
 

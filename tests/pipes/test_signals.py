@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
-def ended(process: Process, *, within: float = 2.0) -> float:
+def ended(process: Process, *, within: float = 10.0) -> float:
     """Wait for the end; how long it took."""
     began = time.monotonic()
     wait_until(lambda: process.popen.poll() is not None, within=within, what="the end")
