@@ -20,13 +20,14 @@ def main() -> NoReturn:
         _leave(0, f"elkcli {__version__}\n")  # told before anything is loaded
     code = 130
     try:
+        from elkcli.signals import listen
+
+        listen()
         import gc
 
         gc.disable()  # a run is short, and its memory is bounded by what it was sent
         from elkcli.environment import Environment
-        from elkcli.signals import listen
 
-        listen()
         code = run(Environment.real())
     except KeyboardInterrupt:
         pass

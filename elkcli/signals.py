@@ -1,9 +1,16 @@
-"""Signals as exceptions, so that what came is kept and the terminal restored on the way out."""
+"""Signals as exceptions, so that what came is kept and the terminal restored on the way out.
+
+Python swallows an exception that is raised in some places: in a callback of its import locks, while it compiles, where
+a class names its descriptors (there it becomes another one). All these are within imports, where none is raised: it
+waits until they are over.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Callable
 from types import FrameType
 
 from elkcli.errors import HungUp, Interrupted, Stopped, Terminated
@@ -21,8 +28,10 @@ def listen() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
+    sys.unraisablehook = _not_swallowed
 
 
+_SOON = 0.005  # seconds
 _caught: list[int] = []
 
 
@@ -33,7 +42,8 @@ def leave_to_main() -> None:
     ``timeout``, the system may give both to another thread, and the main one would sleep on.
     """
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCONT})
+        ours = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCONT, signal.SIGALRM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ours)
 
 
 def forgive() -> None:
@@ -41,9 +51,49 @@ def forgive() -> None:
     _caught.clear()
 
 
+def beyond_imports(frame: FrameType | None, work: Callable[[], None]) -> None:
+    """Do ``work``, which raises, for a signal that interrupted ``frame``: now, or once no import is going on."""
+    if not _importing(frame) or not _soon(work):
+        work()
+
+
+def _soon(work: Callable[[], None]) -> bool:
+    """Have ``work`` done in the main thread in a moment. False where the system cannot."""
+    if not hasattr(signal, "setitimer"):
+        return False
+    signal.signal(signal.SIGALRM, lambda number, frame: beyond_imports(frame, work))
+    signal.setitimer(signal.ITIMER_REAL, _SOON)
+    return True
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     stop = STOPS[signal.Signals(number).name]
     _caught.append(number)
     if len(_caught) > 1:
         os._exit(stop.exit_code)
-    raise stop
+
+    def throw() -> None:
+        raise stop
+
+    beyond_imports(frame, throw)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _not_swallowed(ignored: sys.UnraisableHookArgs) -> None:
+    """Raise again what ended in a destructor or a callback, from where Python lets nothing out."""
+    stop = ignored.exc_value
+    if not isinstance(stop, Stopped):
+        sys.__unraisablehook__(ignored)
+        return
+
+    def throw() -> None:
+        raise stop
+
+    _soon(throw)

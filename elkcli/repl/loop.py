@@ -156,9 +156,13 @@ class Interrupt:
         if self._armed:
             self._pressed += 1
             if self._pressed == 1 or self._pressed > PATIENT:
-                if not self._held:
-                    raise Interrupted
-                self._late = True
+                signals.beyond_imports(frame, self._interrupt)
+
+    def _interrupt(self) -> None:
+        if self._held:
+            self._late = True
+        elif self._armed:
+            raise Interrupted
 
 
 @contextlib.contextmanager
