@@ -12,6 +12,30 @@ from typing import BinaryIO, TextIO
 
 from elkcli.value import Value
 
+NAP = 0.5
+"""Seconds that the main thread may wait without a look at the signals.
+
+One that comes in the instant before a wait begins does not end it: Python has looked already, and the system wakes only
+who waits.
+"""
+
+
+def sleep(seconds: float) -> None:
+    """Do nothing for so long."""
+    while seconds > NAP:
+        time.sleep(NAP)
+        seconds -= NAP
+    time.sleep(seconds)
+
+
+def waited(wait: Callable[[float], object], seconds: float) -> bool:
+    """Whether ``wait``, which is told how long to wait at most, had its way within ``seconds``."""
+    ends = time.monotonic() + seconds
+    while not wait(max(0.0, min(NAP, ends - time.monotonic()))):
+        if time.monotonic() >= ends:
+            return False
+    return True
+
 
 class Environment(Value):
     """Everything a run takes from outside. Tests make their own; only ``real`` touches ``sys`` and ``os``.
@@ -29,7 +53,7 @@ class Environment(Value):
     stderr_is_terminal: bool = False
     directory: Path = Path()
     clock: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = staticmethod(sleep)
 
     @classmethod
     def real(cls) -> Environment:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from elkcli.environment import waited
 from elkcli.signals import leave_to_main
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Call:
 
     def wait(self) -> bool:
         """Wait for TCP; whether there is a connection to go on with. Raises ``OSError`` as :meth:`Ahead.take` does."""
-        if not self._called.wait(max(0.0, self._ends - time.monotonic())):
+        if not waited(self._called.wait, self._ends - time.monotonic()):
             raise TimeoutError("timed out")
         if not self._agreed.is_set():
             return True
@@ -129,7 +130,7 @@ class Call:
 
     def agree(self) -> socket.socket:
         """Wait for TLS. Raises ``OSError`` with what its agreement failed of."""
-        if not self._agreed.wait(max(0.0, self._ends - time.monotonic())):
+        if not waited(self._agreed.wait, self._ends - time.monotonic()):
             self.close()
             raise TimeoutError("timed out")
         if self.problem is not None:

@@ -20,6 +20,7 @@ from elkcli.api.request import Request
 from elkcli.api.sse import BOM, Events
 from elkcli.api.trust import trust
 from elkcli.api.verdict import can_retry, from_response
+from elkcli.environment import sleep
 from elkcli.errors import ApiError, ElkError, Incomplete, Unreachable
 from elkcli.origin import origin
 from elkcli.secret import Token
@@ -48,7 +49,7 @@ class Connection(Value):
     retries: int = 2
     ca_file: str | None = None
     transport: Callable[[], httpx.BaseTransport] | None = None
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = staticmethod(sleep)
     further: Mapping[str, str] = {}
     ahead: Ahead | None = None
 

@@ -6,6 +6,7 @@ would do nothing for half a minute.
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import threading
@@ -17,6 +18,7 @@ import httpcore
 from httpcore._backends.sync import SyncStream  # what its own way to connect gives; it has no public name
 
 from elkcli.api.ahead import Ahead, Call
+from elkcli.environment import NAP, waited
 from elkcli.signals import leave_to_main
 
 
@@ -49,13 +51,38 @@ class Backend(httpcore.SyncBackend):
         for place, address in enumerate(addresses):
             share = None if ends is None else max(0.001, (ends - time.monotonic()) / (len(addresses) - place))
             try:
-                return super().connect_tcp(address, port, share, local_address, socket_options)
+                return Stream.of(super().connect_tcp(address, port, share, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as caught:
                 failed = caught
         raise failed or httpcore.ConnectError(f"{host} has no address")
 
 
-class Coming(SyncStream):
+class Stream(SyncStream):
+    """A connection on which no wait for the server is so long that a signal could go unseen."""
+
+    @classmethod
+    def of(cls, stream: httpcore.NetworkStream) -> Stream:
+        """The same connection."""
+        return cls(stream.get_extra_info("socket"))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """What comes next, within ``timeout`` seconds."""
+        while timeout is None or timeout > NAP:
+            try:
+                return super().read(max_bytes, NAP)
+            except httpcore.ReadTimeout:
+                timeout = None if timeout is None else timeout - NAP
+        return super().read(max_bytes, timeout)
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """The same connection, behind TLS."""
+        secure = super().start_tls(ssl_context, server_hostname, timeout)
+        return Stream.of(secure) if type(secure) is SyncStream else secure  # or TLS within the TLS of a proxy
+
+
+class Coming(Stream):
     """A connection made ahead, of which TLS may still be under way."""
 
     def __init__(self, call: Call) -> None:
@@ -69,7 +96,7 @@ class Coming(SyncStream):
     ) -> httpcore.NetworkStream:
         """Wait for TLS, which was begun with the same certificates and the same name."""
         try:
-            return SyncStream(self._call.agree())
+            return Stream(self._call.agree())
         except TimeoutError as problem:
             raise httpcore.ConnectTimeout(str(problem)) from problem
         except OSError as problem:
@@ -96,10 +123,12 @@ def _addresses(host: str, port: int, timeout: float | None) -> list[str]:
         except (OSError, UnicodeError) as problem:
             problems.append(problem if isinstance(problem, OSError) else socket.gaierror(str(problem)))
 
-    thread = threading.Thread(target=look_up, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    if thread.is_alive():
+        finally:
+            over.set()
+
+    over = threading.Event()
+    threading.Thread(target=look_up, daemon=True).start()
+    if not waited(over.wait, math.inf if timeout is None else timeout):
         raise httpcore.ConnectTimeout(f"no answer about {host}")
     if problems:
         try:

@@ -24,7 +24,7 @@ from elkcli.batch.output import ResultFile
 from elkcli.batch.sink import Sink
 from elkcli.batch.tally import Limits
 from elkcli.conversation import Media, Note, SavedMedia
-from elkcli.environment import Environment
+from elkcli.environment import Environment, sleep
 from elkcli.errors import Incomplete, Stopped, UsageError
 from elkcli.schema import Check
 from elkcli.signals import STOPS
@@ -175,7 +175,7 @@ class Batch:
         return engine
 
     async def _sleep(self, seconds: float) -> None:
-        if self.environment.sleep is time.sleep:
+        if self.environment.sleep is sleep:
             await asyncio.sleep(seconds)
         else:  # a test's clock
             self.environment.sleep(seconds)
