@@ -141,6 +141,22 @@ class ResultFile:
             self._in_order = False
         self._last = max(self._last, index)
 
+    def restore(self) -> bool:
+        """Put the results back where somebody removed the file meanwhile: they were paid for. Whether that was so.
+
+        What has taken the file's place is left alone: ``path`` is then a name beside it. Raises :class:`ElkError`.
+        """
+        try:
+            if sys.platform == "win32" or os.fstat(self._file.fileno()).st_nlink:
+                return False
+            name, number = self.path.name, 1
+            while self.path.exists():
+                self.path, number = self.path.with_name(f"{name}.{number}"), number + 1
+            self._rewrite(raw for _, raw in _lines(self._file))
+        except OSError as problem:
+            raise ElkError(f"{self.path} was removed, and cannot be written again: {problem.strerror}") from problem
+        return True
+
     def finish(self, *, order: bool) -> bool:
         """Put the results in the order of the input, one for each line. False where the disk has no room for that.
 

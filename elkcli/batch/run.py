@@ -270,6 +270,10 @@ class Batch:
 
     def _end(self, engine: Engine) -> int:
         tally = engine.tally
+        if self._results is not None and self._results.restore():
+            self.messages.warn(
+                f"{self.output} was removed while results were written; they are in {self._results.path}"
+            )
         if self._results is not None and self._stop is None and not self._results.finish(order=not self.unordered):
             self.messages.warn(f"the results in {self.output} are whole, but not in the order of the input")
         money = f", {self._account.money:,.4f}".rstrip("0").rstrip(".") if self._account.money else ""

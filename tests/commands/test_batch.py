@@ -388,6 +388,28 @@ def test_a_file_that_is_something_else_is_refused_and_left_alone(
     assert server.requests == []
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_results_whose_file_is_removed_while_they_come_are_put_back(
+    replaced: bool, elkcli: Elkcli, server: Server
+) -> None:
+    go = threading.Event()
+    echoes(server, b=[Until(go), response(200, whole("B"))])
+    elkcli.file("in.jsonl", lines("a", "b"))
+    running = elkcli.process("batch", "-j", "1", "in.jsonl", "-o", "out.jsonl")
+    out = elkcli.work / "out.jsonl"
+    wait_until(lambda: out.exists() and out.read_bytes().endswith(b"\n"))
+    out.unlink()
+    if replaced:
+        out.write_text("mine\n")
+    go.set()
+    result = running.result()
+    assert result.code == 0
+    assert "out.jsonl was removed while results were written" in result.err
+    kept = elkcli.work / ("out.jsonl.1" if replaced else "out.jsonl")
+    assert [said(json.loads(line)) for line in kept.read_text().splitlines()] == ["A", "B"]
+    assert not replaced or out.read_text() == "mine\n"
+
+
 def test_results_lie_in_the_file_as_soon_as_they_are_there_and_in_order_in_the_end(
     elkcli: Elkcli, server: Server
 ) -> None:
