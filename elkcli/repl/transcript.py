@@ -33,9 +33,7 @@ def write(path: Path, text: str, *, force: bool) -> None:
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a directory", hint=f"/save {path.name}/chat.md")
-        if placing.is_special(path):
-            path.write_bytes(data)
-        elif force:
+        if force:
             placing.replace(path, data)
         else:
             placing.create(path, data)

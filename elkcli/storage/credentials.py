@@ -13,6 +13,7 @@ from elkcli.environment import Environment
 from elkcli.errors import ConfigError, ElkError
 from elkcli.origin import origin
 from elkcli.secret import Token
+from elkcli.signals import leave_to_main
 from elkcli.storage.checks import DEMO_URL
 from elkcli.storage.lock import locked
 from elkcli.storage.private import replace
@@ -169,6 +170,7 @@ def _output(words: list[str]) -> tuple[int, bytes]:
     said = bytearray()
 
     def read() -> None:
+        leave_to_main()
         with contextlib.suppress(OSError, ValueError):  # closed below: nobody waits any more
             while len(said) <= COMMAND_BYTES and process.stdout and (some := process.stdout.read(65536)):
                 said.extend(some)

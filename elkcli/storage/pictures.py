@@ -162,9 +162,7 @@ class Saver:
 
     def _place(self, path: Path, data: bytes) -> bool:
         """Write the file, or return ``False`` if the name is taken and may not be."""
-        if placing.is_special(path):  # /dev/null, a pipe: there is nothing to overwrite
-            path.write_bytes(data)
-        elif self._force:
+        if self._force:
             placing.replace(path, data)
         else:
             try:

@@ -25,6 +25,8 @@ def is_special(path: Path) -> bool:
 
 def create(path: Path, data: bytes) -> None:
     """A new file with these bytes, whole or not at all. Raises ``FileExistsError`` where the name is taken."""
+    if _wrote_to_special(path, data):
+        return
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     aside = private.beside(path)
@@ -44,6 +46,8 @@ def create(path: Path, data: bytes) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """The file at ``path``, old or new, never half."""
+    if _wrote_to_special(path, data):
+        return
     target = Path(os.path.realpath(path))
     aside = private.beside(target)
     try:
@@ -54,6 +58,14 @@ def replace(path: Path, data: bytes) -> None:
             aside.unlink()
         raise
     private.sync_directory(target.parent)
+
+
+def _wrote_to_special(path: Path, data: bytes) -> bool:
+    """Write to a device or pipe, where it is one: there is nothing to take the place of."""
+    special = is_special(path)
+    if special:
+        path.write_bytes(data)
+    return special
 
 
 def _fill(path: Path, data: bytes) -> None:
